@@ -1,0 +1,32 @@
+/**
+ * Whose fault it is decides how an error is told: a user's mistake names the place and the fix, a machine's fault
+ * names what to look at, and anything else is our own bug and keeps its stack.
+ */
+export class UserError extends Error {
+  override name = 'UserError';
+}
+
+/** The machine, the network or a service failed; the same call may succeed later or elsewhere. */
+export class MachineError extends Error {
+  override name = 'MachineError';
+}
+
+/** Several mistakes of the user's, reported at once. */
+export function userErrors(title: string, problems: readonly string[]): UserError {
+  return new UserError(
+    problems.length === 1
+      ? `${title}: ${problems[0]}`
+      : [`${title}:`, ...problems.map((p) => `  - ${p}`)].join('\n'),
+  );
+}
+
+/** The error code of Node's system errors (`ENOENT`, …), or undefined. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** One line for people, the causes included. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
+}
