@@ -1,3 +1,7 @@
+import { types } from 'node:util';
+
+const { isNativeError } = types;
+
 /**
  * Whose fault it is decides how an error is told: a user's mistake names the place and the fix, a machine's fault
  * names what to look at, and anything else is our own bug and keeps its stack.
@@ -22,11 +26,11 @@ export function userErrors(title: string, problems: readonly string[]): UserErro
 
 /** The error code of Node's system errors (`ENOENT`, …), or undefined. */
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return isNativeError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** One line for people, the causes included. */
 export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!isNativeError(error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
 }

@@ -1,0 +1,26 @@
+import canonicalize from 'canonicalize';
+import { z } from 'zod';
+import { type Digest, digestOf } from './digest.ts';
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** Any JSON value, numbers finite. */
+export const json: z.ZodType<Json> = z.json();
+
+/** The canonical bytes of a JSON value (RFC 8785): the same value has the same bytes, whoever writes it. */
+export function canonicalBytes(value: unknown): Buffer {
+  const text = canonicalize(value);
+  if (text === undefined) throw new TypeError('not a JSON value');
+  return Buffer.from(text, 'utf8');
+}
+
+/** The digest of a JSON value's canonical bytes. */
+export function digestOfJson(value: unknown): Digest {
+  return digestOf(canonicalBytes(value));
+}
+
+/** A deterministic order for names: by their UTF-8 bytes, as git and OCI tools sort. */
+export function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { defineKind } from './kind.ts';
+import { environmentName, projectName } from './names.ts';
+import { digest } from './oci.ts';
+
+/**
+ * `live`: it serves, proved · `unchanged`: it served already, proved · `refused`: it failed before the switch, the old
+ * one never stopped · `rolled-back`: it failed after the switch, the old one proved again · `restore-failed`: neither.
+ */
+export const outcome = z.enum(['live', 'unchanged', 'refused', 'rolled-back', 'restore-failed']);
+export type Outcome = z.infer<typeof outcome>;
+
+const time = z.iso.datetime();
+
+export const check = z.strictObject({
+  name: z.string(),
+  passed: z.boolean(),
+  /** What was found, for people. */
+  detail: z.string(),
+});
+export type Check = z.infer<typeof check>;
+
+export const deploymentConfig = z.strictObject({
+  name: projectName,
+  environment: environmentName,
+  outcome,
+  endpoint: z.string(),
+  checks: z.array(check),
+  /** The release that served before; null when none did. */
+  before: digest.nullable(),
+  /** Why it did not become live; null when it did. */
+  reason: z.string().nullable(),
+  startedAt: time,
+  endedAt: time,
+});
+export type DeploymentConfig = z.infer<typeof deploymentConfig>;
+
+export const LOG_LAYER = 'application/vnd.trainyard.log.v1';
+
+/** What came of deploying a release: an event, written once, at its end. Its subject is the Release. */
+export const deployment = defineKind({
+  kind: 'deployment',
+  schema: deploymentConfig,
+  tagPart: (config) => `${config.name}-${config.environment}`,
+});
+
+/** Whether something serves after it, and which: the deployed release, the one before, or none. */
+export function servesAfter(config: DeploymentConfig): 'this' | 'before' | 'none' {
+  if (config.outcome === 'live' || config.outcome === 'unchanged') return 'this';
+  return config.outcome === 'restore-failed' || config.before === null ? 'none' : 'before';
+}

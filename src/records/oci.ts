@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { UserError } from '../lib/errors.ts';
+
+export const IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+/** The path of a layer's file, as oras and others read it. */
+export const TITLE = 'org.opencontainers.image.title';
+
+export const digest = z.templateLiteral(['sha256:', z.string().regex(/^[0-9a-f]{64}$/)]);
+
+/** OCI image specification 1.1, content descriptor. */
+export const descriptor = z.object({
+  mediaType: z.string(),
+  digest,
+  size: z.number().int().nonnegative(),
+  artifactType: z.string().optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+export type Descriptor = z.infer<typeof descriptor>;
+
+/** OCI image specification 1.1, image manifest. */
+export const manifest = z.object({
+  schemaVersion: z.literal(2),
+  mediaType: z.literal(IMAGE_MANIFEST),
+  artifactType: z.string().optional(),
+  config: descriptor,
+  layers: z.array(descriptor),
+  subject: descriptor.optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+export type Manifest = z.infer<typeof manifest>;
+
+/** Parses the bytes of a manifest; `place` says in the error where they lie. */
+export function manifestOf(bytes: Uint8Array, place: string): Manifest {
+  try {
+    return manifest.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch (cause) {
+    throw new UserError(
+      `${place} holds something that is not an OCI image manifest where a record was expected`,
+      { cause },
+    );
+  }
+}

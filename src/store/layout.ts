@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import {
+  access,
+  chmod,
+  constants,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  type Blob,
+  type Digest,
+  differs,
+  digestOf,
+  digestOfFile,
+  HashingStream,
+  hexOf,
+  VerifyingStream,
+} from '../lib/digest.ts';
+import { codeOf, UserError } from '../lib/errors.ts';
+import { aside, readIfThere, writeWhole } from '../lib/files.ts';
+import { manifestOf } from '../records/oci.ts';
+import { LayoutIndex } from './layout-index.ts';
+import type { Content, Store } from './store.ts';
+
+/** A folder in the form of an OCI image layout 1.0.0; safe with several writers at once, on one machine or a shared disk. */
+export class LayoutStore implements Store {
+  readonly location: string;
+  readonly #root: string;
+  readonly #index: LayoutIndex;
+
+  /** `root` need not exist: the first write makes it. `location` is what messages call it. */
+  constructor(root: string, location = root) {
+    this.#root = root;
+    this.location = location;
+    this.#index = new LayoutIndex(root);
+  }
+
+  pathOf(digest: Digest): string {
+    return join(this.#root, 'blobs', 'sha256', hexOf(digest));
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return access(this.pathOf(digest)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async read(digest: Digest): Promise<Readable> {
+    if (!(await this.has(digest))) throw new UserError(`${this.location}: there is no blob ${digest}`);
+    const verified = new VerifyingStream(digest, this.pathOf(digest));
+    // The reader sees the failure on the stream that it holds.
+    pipeline(createReadStream(this.pathOf(digest), { highWaterMark: 1 << 20 }), verified).catch(() => {});
+    return verified;
+  }
+
+  async write(content: Content, expected?: Digest): Promise<Blob> {
+    await this.#prepare();
+    if ('bytes' in content) return this.#writeBytes(content.bytes, expected);
+    if ('stream' in content) return this.#writeStream(content.stream, expected);
+    return this.#takeFile(content.file, content.how, expected);
+  }
+
+  async put(manifest: Uint8Array, names: readonly string[]): Promise<Digest> {
+    const { digest } = await this.write({ bytes: manifest });
+    const { mediaType, artifactType } = manifestOf(manifest, this.location);
+    await this.#index.add({ mediaType, digest, size: manifest.length, artifactType }, names);
+    return digest;
+  }
+
+  async get(digest: Digest): Promise<Uint8Array | undefined> {
+    const bytes = await readFile(this.pathOf(digest)).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+      throw error;
+    });
+    if (bytes === undefined) return undefined;
+    const found = digestOf(bytes);
+    if (found !== digest) throw differs(this.pathOf(digest), digest, found);
+    return bytes;
+  }
+
+  async children(digest: Digest): Promise<readonly Digest[]> {
+    const found = new Set<Digest>();
+    for (const candidate of new Set((await this.#index.names('')).values())) {
+      const manifest = await this.get(candidate);
+      if (manifest !== undefined && manifestOf(manifest, this.location).subject?.digest === digest)
+        found.add(candidate);
+    }
+    return [...found];
+  }
+
+  names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
+    return this.#index.names(prefix);
+  }
+
+  async scratch(): Promise<string> {
+    await this.#prepare();
+    const folder = join(this.#root, 'tmp', randomBytes(8).toString('hex'));
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return folder;
+  }
+
+  async #prepare(): Promise<void> {
+    const found = await stat(this.#root).catch(() => undefined);
+    if (found !== undefined && !found.isDirectory()) {
+      throw new UserError(
+        `the store ${this.location} is a file; a store is a folder (name another one, or remove the file)`,
+      );
+    }
+    await mkdir(join(this.#root, 'blobs', 'sha256'), { recursive: true });
+    const marker = join(this.#root, 'oci-layout');
+    if ((await readIfThere(marker)) === undefined) await writeWhole(marker, '{"imageLayoutVersion":"1.0.0"}');
+  }
+
+  async #writeBytes(bytes: Uint8Array, expected: Digest | undefined): Promise<Blob> {
+    const digest = digestOf(bytes);
+    if (expected !== undefined && digest !== expected) throw differs(this.location, expected, digest);
+    if (!(await this.#isWhole(digest, bytes.length))) await writeWhole(this.pathOf(digest), bytes, 0o444);
+    return { digest, size: bytes.length };
+  }
+
+  async #writeStream(stream: Readable, expected: Digest | undefined): Promise<Blob> {
+    const temporary = aside(join(this.#root, 'blobs', 'sha256', 'incoming'));
+    const hash = expected === undefined ? new HashingStream() : new VerifyingStream(expected, this.location);
+    try {
+      await pipeline(stream, hash, createWriteStream(temporary, { flags: 'wx', flush: true }));
+      await this.#adopt(temporary, hash.blob);
+      return hash.blob;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async #takeFile(file: string, how: 'move' | 'link' | 'copy', expected: Digest | undefined): Promise<Blob> {
+    // A copy is hashed on its way, so that a file which changes meanwhile cannot enter under a wrong name.
+    if (how === 'copy')
+      return this.#writeStream(createReadStream(file, { highWaterMark: 1 << 20 }), expected);
+    const blob = await digestOfFile(file);
+    if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
+    const temporary = aside(this.pathOf(blob.digest));
+    try {
+      await (how === 'move' ? rename(file, temporary) : link(file, temporary)).catch(
+        async (error: unknown) => {
+          if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error;
+          await copyFile(file, temporary, constants.COPYFILE_FICLONE);
+          if (how === 'move') await rm(file);
+        },
+      );
+      await this.#adopt(temporary, blob);
+      return blob;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /** Gives a whole file its final name, on disk before it is seen. */
+  async #adopt(temporary: string, blob: Blob): Promise<void> {
+    await chmod(temporary, 0o444);
+    const file = await open(temporary, 'r');
+    await file.datasync().finally(() => file.close());
+    await rename(temporary, this.pathOf(blob.digest));
+  }
+
+  async #isWhole(digest: Digest, size: number): Promise<boolean> {
+    const found = await stat(this.pathOf(digest)).catch(() => undefined);
+    return found?.size === size && (await digestOfFile(this.pathOf(digest))).digest === digest;
+  }
+}

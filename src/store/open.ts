@@ -1,0 +1,34 @@
+import { isAbsolute, resolve } from 'node:path';
+import { UserError } from '../lib/errors.ts';
+import { LayoutStore } from './layout.ts';
+import type { Store } from './store.ts';
+
+/** What a store may need of the place where it is opened. */
+export interface StorePlace {
+  /** Whether this is a job of GitHub Actions, where every job has a folder of its own. */
+  readonly inActions: boolean;
+  /** What a relative path is relative to, outside Actions. */
+  readonly folder: string;
+  /** Opens the artifacts of this workflow run. */
+  readonly artifacts: () => Promise<Store>;
+}
+
+/**
+ * Opens a store by the value that the user wrote.
+ * @throws UserError for an unknown scheme, or a relative path in a job
+ */
+export async function openStore(value: string, input: string, place: StorePlace): Promise<Store> {
+  if (value === 'artifact:') return place.artifacts();
+  if (/^[a-z][a-z0-9+.-]*:/i.test(value)) {
+    throw new UserError(
+      `${input} is ${JSON.stringify(value)}, a kind of store that is not known. Known are: a folder (/srv/models), and artifact: (the artifacts of this workflow run)`,
+    );
+  }
+  if (value === '') throw new UserError(`${input} is empty; give a folder (/srv/models) or artifact:`);
+  if (place.inActions && !isAbsolute(value)) {
+    throw new UserError(
+      `${input} is ${JSON.stringify(value)}, a relative path, and each job has a folder of its own. Give an absolute path on a disk that all jobs share, or artifact:`,
+    );
+  }
+  return new LayoutStore(resolve(place.folder, value), value);
+}

@@ -1,0 +1,115 @@
+import type { Readable } from 'node:stream';
+import { type Blob, type Digest, digestOf } from '../lib/digest.ts';
+import { UserError } from '../lib/errors.ts';
+import { canonicalBytes } from '../lib/json.ts';
+import type { Kind, Stored } from '../records/kind.ts';
+import { kindOf, kinds } from '../records/kinds.ts';
+import { type Descriptor, IMAGE_MANIFEST, type Manifest, manifestOf, TITLE } from '../records/oci.ts';
+import type { Store } from './store.ts';
+
+/** What a stage says of a new record; layers and subject must be in the store, or known to be elsewhere. */
+export interface NewRecord<C> {
+  readonly config: C;
+  readonly layers: readonly Descriptor[];
+  readonly subject?: { readonly digest: Digest; readonly size: number; readonly manifest: Manifest };
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A layer of one file, with its path. */
+export function layer(
+  mediaType: string,
+  blob: Blob,
+  path: string,
+  annotations: Readonly<Record<string, string>> = {},
+): Descriptor {
+  return { mediaType, ...blob, annotations: { [TITLE]: path, ...annotations } };
+}
+
+/** Writes configuration and manifest, and names the record. The same record has the same digest. */
+export async function putRecord<C>(store: Store, kind: Kind<C>, record: NewRecord<C>): Promise<Stored<C>> {
+  const config = {
+    mediaType: kind.configType,
+    ...(await store.write({ bytes: canonicalBytes(record.config) })),
+  };
+  const { subject } = record;
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: IMAGE_MANIFEST,
+    artifactType: kind.artifactType,
+    config,
+    layers: [...record.layers],
+    ...(subject && { subject: { mediaType: IMAGE_MANIFEST, digest: subject.digest, size: subject.size } }),
+    ...(record.annotations && { annotations: { ...record.annotations } }),
+  };
+  const bytes = canonicalBytes(manifest);
+  const digest = await store.put(bytes, [kind.tag(record.config, digestOf(bytes))]);
+  return { digest, size: bytes.length, manifest, config: record.config };
+}
+
+/** Reads a manifest of any kind, verified. */
+export async function getManifest(
+  store: Store,
+  digest: Digest,
+): Promise<{ bytes: Uint8Array; manifest: Manifest } | undefined> {
+  const bytes = await store.get(digest);
+  return bytes && { bytes, manifest: manifestOf(bytes, `${store.location}: ${digest}`) };
+}
+
+/** Reads a record, or undefined when the store does not have it. Another kind is a user's mistake. */
+export async function findRecord<C>(
+  store: Store,
+  kind: Kind<C>,
+  digest: Digest,
+): Promise<Stored<C> | undefined> {
+  const found = await getManifest(store, digest);
+  if (found === undefined) return undefined;
+  const { bytes, manifest } = found;
+  if (manifest.artifactType !== kind.artifactType) throw notThatKind(kind, digest, manifest.artifactType);
+  const text = (await readBytes(store, manifest.config.digest)).toString('utf8');
+  const parsed = kind.schema.safeParse(JSON.parse(text));
+  if (!parsed.success) {
+    throw new UserError(
+      `${digest} in ${store.location} is not a ${kind.name} that this version reads: ${parsed.error.message}`,
+    );
+  }
+  return { digest, size: bytes.length, manifest, config: parsed.data };
+}
+
+/** Reads a record that must be in one of these stores, the first that has it. */
+export async function getRecord<C>(
+  stores: Store | readonly Store[],
+  kind: Kind<C>,
+  digest: Digest,
+): Promise<Stored<C>> {
+  const all = 'location' in stores ? [stores] : stores;
+  for (const store of all) {
+    const found = await findRecord(store, kind, digest);
+    if (found !== undefined) return found;
+  }
+  const places = [...new Set(all.map((store) => store.location))].join(', nor in ');
+  throw new UserError(
+    `there is no ${kind.name} ${digest} in ${places}. Check the digest, and that the stage that made it wrote to the same store`,
+  );
+}
+
+/** A small blob as bytes, verified. */
+export async function readBytes(store: Store, digest: Digest): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const stream: Readable = await store.read(digest);
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function notThatKind(kind: Kind<unknown>, digest: Digest, artifactType: string | undefined): UserError {
+  const found = kindOf(artifactType);
+  if (found === 'newer') {
+    return new UserError(
+      `${digest} was written by a newer Trainyard (${artifactType}); use that version, or a later one, here too`,
+    );
+  }
+  const what =
+    found === undefined ? `not a record of Trainyard (${artifactType ?? 'no artifactType'})` : `a ${found}`;
+  return new UserError(
+    `${digest} is ${what}, but a ${kind.name} (${kinds[kind.name].artifactType}) is needed here`,
+  );
+}

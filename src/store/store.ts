@@ -1,0 +1,40 @@
+import type { Readable } from 'node:stream';
+import type { Blob, Digest } from '../lib/digest.ts';
+
+/**
+ * Where a content comes from. A file is moved in (it is ours to give), linked (it belongs to another store and never
+ * changes) or copied (somebody may still write it).
+ */
+export type Content =
+  | { readonly bytes: Uint8Array }
+  | { readonly file: string; readonly how: 'move' | 'link' | 'copy' }
+  | { readonly stream: Readable };
+
+/**
+ * A place for records and their bytes: an OCI 1.1 store of blobs and manifests. Every read is verified against its
+ * digest before its end is seen; nothing that is written has its final name before it is whole.
+ */
+export interface Store {
+  /** As the user named it, for messages. */
+  readonly location: string;
+  /** Whether the blob (a manifest is one, too) can be read here. */
+  has(digest: Digest): Promise<boolean>;
+  /** The blob's bytes as they flow; fails at the end, or before, if they are not those of the digest. */
+  read(digest: Digest): Promise<Readable>;
+  /** Keeps a content; what is there already is not written again. Fails if `expected` is given and differs. */
+  write(content: Content, expected?: Digest): Promise<Blob>;
+  /** Makes a manifest known under names, after all its blobs were written. A name that exists moves to it. */
+  put(manifest: Uint8Array, names: readonly string[]): Promise<Digest>;
+  /** The bytes of a manifest; undefined when it is not here. */
+  get(digest: Digest): Promise<Uint8Array | undefined>;
+  /** Manifests whose `subject` is this one. */
+  children(digest: Digest): Promise<readonly Digest[]>;
+  /** Names that begin with the prefix, and what they stand for. */
+  names(prefix: string): Promise<ReadonlyMap<string, Digest>>;
+  /** A new empty folder, on the disk where blobs will lie if there is one, so that a move is a rename. The caller removes it. */
+  scratch(): Promise<string>;
+  /** The blob as a file that nobody changes, where this store has such; its bytes are not verified. */
+  pathOf?(digest: Digest): string;
+  /** For people: what this store cannot do or when it ends; nothing for one that keeps everything. */
+  readonly limits?: string;
+}
