@@ -1,0 +1,70 @@
+import { parseArgs } from 'node:util';
+import { messageOf, UserError } from '../lib/errors.ts';
+import { openStore } from '../store/open.ts';
+import type { Host } from './action.ts';
+import { cancellation, scratchFolders } from './place.ts';
+
+/** Where a command line keeps its records when it names no store. */
+const DEFAULTS: Readonly<Record<string, string>> = { store: './yard', handoff: './yard', project: '.' };
+
+/** `trainyard ACTION --input value …` at a terminal: log and summary on stderr, outputs as JSON on stdout. */
+export function cliHost(
+  args: readonly string[],
+  inputNames: readonly string[],
+  env: Host['job']['env'],
+): Host {
+  const inputs = parseInputs(args, inputNames);
+  const folders = scratchFolders();
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const job = {
+    env,
+    log: {
+      info: say,
+      warning: (line: string) => say(`warning: ${line}`),
+      group: <T>(title: string, work: () => Promise<T>): Promise<T> => {
+        say(title);
+        return work();
+      },
+    },
+    signal: cancellation(),
+    workspace: process.cwd(),
+    inActions: false,
+    scratch: folders.make,
+    openStore: (value: string, input: string) =>
+      openStore(value, input, {
+        inActions: false,
+        folder: process.cwd(),
+        artifacts: () => {
+          throw new UserError(
+            `${input} is artifact:, which works only inside a GitHub Actions job; give a folder`,
+          );
+        },
+      }),
+    mask: () => {},
+  };
+  return {
+    job,
+    input: (name) => inputs.get(name) ?? DEFAULTS[name] ?? '',
+    output: (outputs) => void process.stdout.write(`${JSON.stringify(outputs, null, 2)}\n`),
+    summarise: async (markdown) => say(`\n${markdown}\n`),
+    fail: (message) => {
+      say(`error: ${message}`);
+      process.exitCode = 1;
+    },
+    close: folders.remove,
+  };
+}
+
+function parseInputs(args: readonly string[], inputNames: readonly string[]): Map<string, string> {
+  const options = Object.fromEntries(inputNames.map((name) => [name, { type: 'string' as const }]));
+  try {
+    const { values } = parseArgs({ args: [...args], options, strict: true });
+    return new Map(
+      Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    );
+  } catch (error) {
+    throw new UserError(
+      `${messageOf(error)}. The inputs are: ${inputNames.map((name) => `--${name}`).join(' ')}`,
+    );
+  }
+}

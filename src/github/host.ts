@@ -1,0 +1,50 @@
+import * as core from '@actions/core';
+import { openStore } from '../store/open.ts';
+import type { Host } from './action.ts';
+import { fit } from './markdown.ts';
+import { cancellation, scratchFolders } from './place.ts';
+
+/** A step of a GitHub Actions job. */
+export function githubHost(env: Readonly<Record<string, string | undefined>>): Host {
+  const workspace = env['GITHUB_WORKSPACE'] ?? process.cwd();
+  const folders = scratchFolders(env['RUNNER_TEMP']);
+  const log = {
+    info: (line: string) => core.info(line),
+    warning: (line: string) => core.warning(line),
+    group: core.group,
+  };
+  const job = {
+    env,
+    log,
+    signal: cancellation(),
+    workspace,
+    inActions: true,
+    scratch: folders.make,
+    openStore: (value: string, input: string) =>
+      openStore(value, input, {
+        inActions: env['GITHUB_ACTIONS'] === 'true',
+        folder: workspace,
+        artifacts: async () => {
+          const { artifactStore } = await import('../store/artifact.ts');
+          return artifactStore({ env, log, folder: await folders.make() });
+        },
+      }),
+    mask: (secret: string) => core.setSecret(secret),
+  };
+  return {
+    job,
+    input: (name) => core.getInput(name),
+    output: (outputs) => {
+      for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
+    },
+    summarise: async (markdown) => {
+      if (env['GITHUB_STEP_SUMMARY'] === undefined) return;
+      await core.summary
+        .addRaw(fit(markdown), true)
+        .write()
+        .catch((error: unknown) => core.warning(`the summary could not be written: ${String(error)}`));
+    },
+    fail: (message) => core.setFailed(message),
+    close: folders.remove,
+  };
+}

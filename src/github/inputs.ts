@@ -1,0 +1,56 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { type Digest, parseDigest } from '../lib/digest.ts';
+import { messageOf, UserError, userErrors } from '../lib/errors.ts';
+import { type JsonObject, json } from '../lib/json.ts';
+
+/** Turns the text of an input into its type; throws a UserError that names the input. */
+export type Reader<T> = (text: string, name: string) => T;
+export type Readers = Readonly<Record<string, Reader<unknown>>>;
+export type Inputs<R extends Readers> = { readonly [K in keyof R]: ReturnType<R[K]> };
+
+export const text: Reader<string> = (value) => value;
+
+export const digest: Reader<Digest> = (value, name) => parseDigest(value, `input ${name}`);
+
+/** A mapping as JSON or YAML; empty for none. */
+export const mapping: Reader<JsonObject> = (value, name) => {
+  if (value.trim() === '') return {};
+  let parsed: unknown;
+  try {
+    parsed = parse(value, { maxAliasCount: 20 });
+  } catch (cause) {
+    throw new UserError(`input ${name} is neither JSON nor YAML: ${messageOf(cause)}`, { cause });
+  }
+  const result = z.record(z.string(), json).safeParse(parsed);
+  if (!result.success)
+    throw new UserError(`input ${name} must be a mapping of names to values, as JSON or YAML`);
+  return result.data;
+};
+
+export function required<T>(reader: Reader<T>): Reader<T> {
+  return (value, name) => {
+    if (value === '') throw new UserError(`input ${name} is required`);
+    return reader(value, name);
+  };
+}
+
+export function optional<T>(reader: Reader<T>): Reader<T | undefined> {
+  return (value, name) => (value === '' ? undefined : reader(value, name));
+}
+
+/** Reads all inputs, and reports every bad one at once. */
+export function readInputs<R extends Readers>(readers: R, read: (name: string) => string): Inputs<R> {
+  const problems: string[] = [];
+  const entries = Object.entries(readers).map(([name, reader]) => {
+    try {
+      return [name, reader(read(name), name)];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(error.message);
+      return [name, undefined];
+    }
+  });
+  if (problems.length > 0) throw userErrors('the inputs cannot be used', problems);
+  return Object.fromEntries(entries);
+}

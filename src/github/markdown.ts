@@ -1,0 +1,50 @@
+/** GitHub drops a step's summary above 1 MiB; ours ends before. */
+const LIMIT = 900 * 1024;
+
+/** Makes a text of somebody else's harmless in Markdown and HTML, on one line. */
+export function escape(text: string): string {
+  return text
+    .replace(/[&<>"'`|*_[\]\\#~]/g, (character) => `&#${character.charCodeAt(0)};`)
+    .replace(/\s*[\r\n]+\s*/g, ' ');
+}
+
+/** A text as code, whatever it holds. */
+export function code(text: string): string {
+  return `<code>${escape(text)}</code>`;
+}
+
+/** A block of preformatted text. */
+export function block(text: string): string {
+  const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map(([run]) => run.length + 1)));
+  return `${fence}text\n${text}\n${fence}`;
+}
+
+/** A table; cells are Markdown already. A column that begins with `>` is aligned to the right. */
+export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const head = columns.map((column) => column.replace(/^>/, ''));
+  return [
+    line(head),
+    line(columns.map((column) => (column.startsWith('>') ? '--:' : '---'))),
+    ...rows.map(line),
+  ].join('\n');
+}
+
+/** Digests whole, folded behind a heading, for copying. */
+export function digests(entries: readonly (readonly [string, string])[]): string {
+  const lines = entries.map(([name, value]) => `${name.padEnd(12)} ${value}`).join('\n');
+  return `<details><summary>Digests</summary>\n\n${block(lines)}\n</details>`;
+}
+
+export function failureSummary(action: string, message: string): string {
+  const [first = '', ...rest] = message.split('\n');
+  const verdict = `### ❌ ${action} · ${escape(first)}`;
+  return rest.length === 0 ? verdict : `${verdict}\n\n${block(message)}`;
+}
+
+/** Cuts a summary that GitHub would drop, and says so. */
+export function fit(markdown: string): string {
+  const bytes = Buffer.from(markdown);
+  if (bytes.length <= LIMIT) return markdown;
+  return `${bytes.subarray(0, LIMIT).toString('utf8')}\n\n… (cut: a summary may have 1 MiB)`;
+}

@@ -1,0 +1,26 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Aborted by the signals with which a runner, or a person at a terminal, cancels. */
+export function cancellation(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => controller.abort(new Error('cancelled')));
+  return controller.signal;
+}
+
+/** Folders that live as long as the action. */
+export function scratchFolders(parent = tmpdir()): { make(): Promise<string>; remove(): Promise<void> } {
+  const made: string[] = [];
+  return {
+    make: async () => {
+      const folder = await mkdtemp(join(parent, 'trainyard-'));
+      made.push(folder);
+      return folder;
+    },
+    remove: async () => {
+      for (const folder of made) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import type { Action } from './github/action.ts';
+import { VERSION } from './lib/version.ts';
+
+/** Every action and its module, loaded only when it runs. */
+const actions: Readonly<Record<string, () => Promise<{ action: Action }>>> = {
+  build: () => import('./actions/build.ts'),
+  train: () => import('./actions/train.ts'),
+  'package-model': () => import('./actions/package-model.ts'),
+  'release-config': () => import('./actions/release-config.ts'),
+  deploy: () => import('./actions/deploy.ts'),
+  trace: () => import('./actions/trace.ts'),
+  line: () => import('./actions/line.ts'),
+};
+
+/** What `actions/NAME/action.yml` starts: the action with its inputs from the step. */
+export async function runStep(name: string): Promise<void> {
+  const [{ githubHost }, { runAction }] = await Promise.all([
+    import('./github/host.ts'),
+    import('./github/action.ts'),
+  ]);
+  const host = githubHost(process.env);
+  host.job.log.info(`trainyard ${name} ${VERSION}`);
+  await runAction(name, () => loadAction(name), host);
+  // Idle connections of the clients must not keep a finished step waiting.
+  process.exit();
+}
+
+/** What `npx trainyard ACTION --input value …` starts. */
+export async function runCommand([name, ...args]: readonly string[]): Promise<void> {
+  const [{ cliHost }, { runAction }] = await Promise.all([
+    import('./github/cli.ts'),
+    import('./github/action.ts'),
+  ]);
+  try {
+    if (name === undefined || !(name in actions))
+      throw new Error(`usage: trainyard ${Object.keys(actions).join('|')} [--input value …]`);
+    const action = await loadAction(name);
+    await runAction(name, async () => action, cliHost(args, action.inputNames, process.env));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+  process.exit();
+}
+
+/** The supervisor that deploy leaves on the target machine. */
+export async function runFront(args: readonly string[]): Promise<void> {
+  const { main } = await import('./deploy/process/front-main.ts');
+  await main(args);
+}
+
+async function loadAction(name: string): Promise<Action> {
+  const load = actions[name];
+  if (load === undefined) throw new Error(`there is no action ${name}`);
+  return (await load()).action;
+}
