@@ -1,0 +1,96 @@
+/**
+ * The trust zones, read off the workflow files: the job that trains runs the user's code, so it may hold nothing worth
+ * stealing, and what comes after it must say in full when it runs.
+ */
+import { type Job, ownPath, type Workflow } from './workflow-files.ts';
+
+/** Events whose runs hold more rights than the code that they check out. */
+const DANGEROUS = ['pull_request_target', 'workflow_run', 'issue_comment'];
+const OURS =
+  "(github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository)";
+
+/**
+ * Finds what is wrong with the zones of one workflow.
+ *
+ * @param workflow the workflow or template
+ * @param called gives a workflow of this repository by its path, to see whether a job that calls it trains
+ * @returns one sentence for each fault, with the job's name; empty when the zones hold
+ */
+export function zoneFaults(workflow: Workflow, called: (path: string) => Workflow): string[] {
+  const faults = DANGEROUS.filter((event) => event in workflow.on).map(
+    (event) => `event ${event} is not allowed`,
+  );
+  const training = Object.keys(workflow.jobs).filter((name) => trains(workflow.jobs[name], called));
+  for (const [name, job] of Object.entries(workflow.jobs)) {
+    const found = [
+      ...(training.includes(name) ? trainingFaults(job, workflow) : []),
+      ...(follows(name, training, workflow) ? conditionFaults(job) : []),
+    ];
+    faults.push(...found.map((fault) => `job ${name} ${fault}`));
+  }
+  return faults;
+}
+
+function actionsOf(job: Job): string[] {
+  return job.steps.flatMap(({ uses }) => ownPath(uses ?? '') ?? []);
+}
+
+/** True when the user's training code runs in the job, or in a workflow that it calls. */
+function trains(job: Job | undefined, called: (path: string) => Workflow): boolean {
+  if (job === undefined) return false;
+  if (actionsOf(job).some((path) => path === 'actions/train' || path === '.')) return true;
+  const path = ownPath(job.uses ?? '');
+  return path !== undefined && Object.values(called(path).jobs).some((inner) => trains(inner, called));
+}
+
+function trainingFaults(job: Job, workflow: Workflow): string[] {
+  const says = JSON.stringify([job, workflow.env ?? null]);
+  const calls = job.uses !== undefined;
+  return [
+    ...permissionFaults(job.permissions ?? workflow.permissions, calls ? ['contents: read'] : []),
+    ...(/\bsecrets\b/.test(says) ? ['trains and is given a secret'] : []),
+    ...(/github\.token/i.test(says) ? ['trains and is given the token'] : []),
+    ...(job.environment === undefined ? [] : ['trains and has an environment']),
+    ...(job.steps.some(({ uses }) => uses?.startsWith('actions/checkout@'))
+      ? ['trains and checks source out']
+      : []),
+    ...(calls || job.steps.length === 1 ? [] : ['trains and has other steps']),
+    ...(calls || conjuncts(job).includes(OURS) ? [] : ['trains for pull requests of forks']),
+  ];
+}
+
+function permissionFaults(permissions: Job['permissions'], allowed: string[]): string[] {
+  if (permissions === undefined) return ['trains with the default permissions'];
+  if (typeof permissions === 'string') return [`trains with permissions ${permissions}`];
+  return Object.entries(permissions)
+    .map(([scope, access]) => `${scope}: ${access}`)
+    .filter((granted) => !allowed.includes(granted))
+    .map((granted) => `trains with ${granted}`);
+}
+
+/** True when a job that trains comes before this one, directly or not, so that its skipping must not be inherited. */
+function follows(name: string, training: string[], workflow: Workflow): boolean {
+  const needs = workflow.jobs[name]?.needs ?? [];
+  return needs.some((other) => training.includes(other) || follows(other, training, workflow));
+}
+
+function conditionFaults(job: Job): string[] {
+  const parts = conjuncts(job);
+  const lacks = (part: string): string[] =>
+    parts.includes(part) ? [] : [`comes after a training and lacks "${part}"`];
+  return [
+    ...lacks('!cancelled()'),
+    ...job.needs.flatMap((need) => [
+      ...lacks(`needs.${need}.result == 'success'`),
+      ...(parts.some((part) => part.startsWith(`needs.${need}.outputs.`) && part.endsWith(" != ''"))
+        ? []
+        : [`comes after a training and lacks "needs.${need}.outputs.Y != ''"`]),
+    ]),
+  ];
+}
+
+/** What must hold for the job to run: the parts of its `if` between `&&`, outside of parentheses. */
+function conjuncts(job: Job): string[] {
+  const text = (job.if ?? '').replace(/^\s*\$\{\{|\}\}\s*$/g, '').replace(/\s+/g, ' ');
+  return text.split(/&&(?![^(]*\))/).map((part) => part.trim());
+}

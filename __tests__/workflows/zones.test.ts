@@ -1,0 +1,193 @@
+import { describe, expect, test } from '@jest/globals';
+import { stringify } from 'yaml';
+import { parseWorkflow, readWorkflow, type Workflow, workflowFiles } from '../support/workflow-files.ts';
+import { zoneFaults } from '../support/zones.ts';
+
+test.each(workflowFiles)('the zones of %s hold', (file) => {
+  expect(zoneFaults(readWorkflow(file), readWorkflow)).toEqual([]);
+});
+
+describe('a fault that is planted is found:', () => {
+  const train = '.github/workflows/train.yml';
+  const pipeline = '.github/workflows/pipeline.yml';
+  const template = 'workflows/trainyard-pipeline.yml';
+
+  /** Each plant: what it is, where, the path of the key and the value put there (undefined removes it), and what is said. */
+  const plants: [what: string, file: string, path: string[], value: unknown, said: string][] = [
+    [
+      'id-token',
+      train,
+      ['jobs', 'train', 'permissions'],
+      { 'id-token': 'write' },
+      'job train trains with id-token: write',
+    ],
+    [
+      'a write permission',
+      train,
+      ['jobs', 'train', 'permissions'],
+      { packages: 'write' },
+      'job train trains with packages: write',
+    ],
+    [
+      'read access',
+      train,
+      ['jobs', 'train', 'permissions'],
+      { contents: 'read' },
+      'job train trains with contents: read',
+    ],
+    [
+      'write-all',
+      train,
+      ['jobs', 'train', 'permissions'],
+      'write-all',
+      'job train trains with permissions write-all',
+    ],
+    [
+      'permissions of the workflow',
+      train,
+      ['permissions'],
+      { contents: 'write' },
+      'job train trains with contents: write',
+    ],
+    [
+      'a secret for a step',
+      train,
+      ['jobs', 'train', 'env'],
+      { KEY: '${{ secrets.KEY }}' },
+      'job train trains and is given a secret',
+    ],
+    [
+      'a secret for all jobs',
+      train,
+      ['env'],
+      { KEY: '${{ secrets.KEY }}' },
+      'job train trains and is given a secret',
+    ],
+    [
+      'the token',
+      train,
+      ['jobs', 'train', 'env'],
+      { T: '${{ github.token }}' },
+      'job train trains and is given the token',
+    ],
+    [
+      'an environment',
+      train,
+      ['jobs', 'train', 'environment'],
+      'production',
+      'job train trains and has an environment',
+    ],
+    [
+      'a checkout',
+      train,
+      ['jobs', 'train', 'steps', '1'],
+      { uses: 'actions/checkout@v7' },
+      'job train trains and checks source out',
+    ],
+    [
+      'another step',
+      train,
+      ['jobs', 'train', 'steps', '1'],
+      { run: 'true' },
+      'job train trains and has other steps',
+    ],
+    [
+      'a training in the build job',
+      train,
+      ['jobs', 'build', 'steps', '2'],
+      { uses: '$/actions/train' },
+      'job build trains with contents: read',
+    ],
+    [
+      'the whole line in one step',
+      train,
+      ['jobs', 'build', 'steps', '2'],
+      { uses: 'trainyard/trainyard@v1' },
+      'job build trains and checks source out',
+    ],
+    [
+      'trainings for forks',
+      train,
+      ['jobs', 'train', 'if'],
+      "needs.build.outputs.run == ''",
+      'job train trains for pull requests of forks',
+    ],
+    [
+      'a way around the fork check',
+      train,
+      ['jobs', 'train', 'if'],
+      "always() || (github.event_name != 'pull_request')",
+      'job train trains for pull requests of forks',
+    ],
+    [
+      'a write permission for the called workflow',
+      pipeline,
+      ['jobs', 'train', 'permissions'],
+      { packages: 'write' },
+      'job train trains with packages: write',
+    ],
+    [
+      'all secrets for the called workflow',
+      template,
+      ['jobs', 'pipeline', 'secrets'],
+      'inherit',
+      'job pipeline trains and is given a secret',
+    ],
+    [
+      'default permissions',
+      train,
+      ['permissions'],
+      undefined,
+      'job train trains with the default permissions',
+    ],
+    [
+      'a later job without condition',
+      pipeline,
+      ['jobs', 'package', 'if'],
+      undefined,
+      'job package comes after a training and lacks "!cancelled()"',
+    ],
+    [
+      'a condition without result',
+      pipeline,
+      ['jobs', 'release', 'if'],
+      "!cancelled() && needs.package.outputs.package != ''",
+      'job release comes after a training and lacks "needs.package.result == \'success\'"',
+    ],
+    [
+      'a condition without output',
+      template,
+      ['jobs', 'deploy', 'if'],
+      "!cancelled() && needs.pipeline.result == 'success'",
+      'job deploy comes after a training and lacks "needs.pipeline.outputs.Y != \'\'"',
+    ],
+    [
+      'a condition with a way around it',
+      template,
+      ['jobs', 'deploy', 'if'],
+      "always() || !cancelled() && needs.pipeline.result == 'success'",
+      'job deploy comes after a training and lacks "!cancelled()"',
+    ],
+    [
+      'a dangerous event',
+      template,
+      ['on', 'pull_request_target'],
+      {},
+      'event pull_request_target is not allowed',
+    ],
+  ];
+
+  test.each(plants)('%s', (_what, file, path, value, said) => {
+    const workflow: Workflow = structuredClone(readWorkflow(file));
+    if (path[0] === 'permissions') delete workflow.jobs.train?.permissions;
+    plant(workflow, path, value);
+    expect(zoneFaults(parseWorkflow(stringify(workflow)), readWorkflow)).toContain(said);
+  });
+});
+
+/** Sets or removes the value at a path. */
+function plant(place: object, [key = '', ...rest]: string[], value: unknown): void {
+  if (rest.length > 0) return plant(Reflect.get(place, key), rest, value);
+  if (value === undefined) Reflect.deleteProperty(place, key);
+  else Reflect.set(place, key, value);
+}
