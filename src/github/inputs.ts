@@ -9,9 +9,9 @@ export type Reader<T> = (text: string, name: string) => T;
 export type Readers = Readonly<Record<string, Reader<unknown>>>;
 export type Inputs<R extends Readers> = { readonly [K in keyof R]: ReturnType<R[K]> };
 
-export const text: Reader<string> = (value) => value;
+const text: Reader<string> = (value) => value;
 
-export const digest: Reader<Digest> = (value, name) => parseDigest(value, `input ${name}`);
+const digest: Reader<Digest> = (value, name) => parseDigest(value, `input ${name}`);
 
 /** A mapping as JSON or YAML; empty for none. */
 export const mapping: Reader<JsonObject> = (value, name) => {
@@ -28,16 +28,21 @@ export const mapping: Reader<JsonObject> = (value, name) => {
   return result.data;
 };
 
-export function required<T>(reader: Reader<T>): Reader<T> {
+function required<T>(reader: Reader<T>): Reader<T> {
   return (value, name) => {
     if (value === '') throw new UserError(`input ${name} is required`);
     return reader(value, name);
   };
 }
 
-export function optional<T>(reader: Reader<T>): Reader<T | undefined> {
+function optional<T>(reader: Reader<T>): Reader<T | undefined> {
   return (value, name) => (value === '' ? undefined : reader(value, name));
 }
+
+export const requiredText = required(text);
+export const optionalText = optional(text);
+export const requiredDigest = required(digest);
+export const optionalDigest = optional(digest);
 
 /** Reads all inputs, and reports every bad one at once. */
 export function readInputs<R extends Readers>(readers: R, read: (name: string) => string): Inputs<R> {

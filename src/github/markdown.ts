@@ -2,7 +2,7 @@
 const LIMIT = 900 * 1024;
 
 /** Makes a text of somebody else's harmless in Markdown and HTML, on one line. */
-export function escape(text: string): string {
+export function plain(text: string): string {
   return text
     .replace(/[&<>"'`|*_[\]\\#~]/g, (character) => `&#${character.charCodeAt(0)};`)
     .replace(/\s*[\r\n]+\s*/g, ' ');
@@ -10,7 +10,7 @@ export function escape(text: string): string {
 
 /** A text as code, whatever it holds. */
 export function code(text: string): string {
-  return `<code>${escape(text)}</code>`;
+  return `<code>${plain(text)}</code>`;
 }
 
 /** A block of preformatted text. */
@@ -38,7 +38,7 @@ export function digests(entries: readonly (readonly [string, string])[]): string
 
 export function failureSummary(action: string, message: string): string {
   const [first = '', ...rest] = message.split('\n');
-  const verdict = `### ❌ ${action} · ${escape(first)}`;
+  const verdict = `### ❌ ${action} · ${plain(first)}`;
   return rest.length === 0 ? verdict : `${verdict}\n\n${block(message)}`;
 }
 

@@ -1,0 +1,106 @@
+import { stat } from 'node:fs/promises';
+import { posix, resolve } from 'node:path';
+import { messageOf, UserError } from '../lib/errors.ts';
+import { run } from '../lib/process.ts';
+import type { SourceConfig } from '../records/source.ts';
+
+/** Source is read into memory, file by file; weights and data do not belong in it. */
+const LIMIT = 256 * 2 ** 20;
+
+/** A file of a commit. `mode` as git has it: 100644, 100755, 120000 (link), 160000 (submodule). */
+export interface CommitFile {
+  readonly path: string;
+  readonly mode: string;
+  readonly object: string;
+}
+
+/** A commit of the user's repository, seen from one project's folder. Only committed objects count, never the work tree. */
+export interface Commit {
+  readonly id: string;
+  readonly ref: string;
+  /** The remote's address without credentials; empty when there is none. */
+  readonly repository: string;
+  /** The project's folder in the repository, `.` for its top. */
+  readonly project: string;
+  /** All files of the repository by path. */
+  readonly files: ReadonlyMap<string, CommitFile>;
+  /** Whether the work tree differs from the commit in the project's folder. */
+  readonly dirty: boolean;
+  /** The bytes of files, in the order given. */
+  read(files: readonly CommitFile[]): Promise<Buffer[]>;
+}
+
+/**
+ * Opens HEAD of the repository that holds the project.
+ * @param project the project's folder, relative to `workspace`
+ */
+export async function openCommit(workspace: string, project: string): Promise<Commit> {
+  const folder = resolve(workspace, project);
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
+    throw new UserError(
+      `input project is ${JSON.stringify(project)}, and ${folder} is not a folder. Check out the repository before, and give the project's folder in it`,
+    );
+  }
+  const git = async (...args: string[]): Promise<string> =>
+    (await run(['git', '-C', folder, ...args])).stdout.toString();
+  const [id = '', prefix = ''] = (
+    await git('rev-parse', '--verify', 'HEAD^{commit}', '--show-prefix').catch((cause: unknown) => {
+      throw new UserError(
+        `${folder} is not in a git repository with a commit: ${messageOf(cause)}. Commit the project; build reads commits only`,
+        { cause },
+      );
+    })
+  ).split('\n');
+  const list = await git('ls-tree', '-r', '-z', '--full-tree', id);
+  return {
+    id,
+    ref: (await git('symbolic-ref', '-q', 'HEAD').catch(() => '')).trim() || 'HEAD',
+    repository: withoutCredentials(
+      (await git('config', '--get', 'remote.origin.url').catch(() => '')).trim(),
+    ),
+    project: posix.normalize(prefix === '' ? '.' : prefix).replace(/\/$/, ''),
+    files: new Map(list.split('\0').filter(Boolean).map(parseEntry)),
+    dirty: (await git('status', '--porcelain', '--', '.')) !== '',
+    read: (files) => readObjects(folder, files),
+  };
+}
+
+/** What a Source record says of the commit. */
+export function sourceOf({ repository, id, project, ref }: Commit): SourceConfig {
+  return { repository, commit: id, path: project, ref };
+}
+
+/** The bytes of the project's own file, `path` relative to the project; undefined when the commit does not have it. */
+export async function readProjectFile(commit: Commit, path: string): Promise<Buffer | undefined> {
+  const file = commit.files.get(posix.join(commit.project, path));
+  if (file === undefined) return undefined;
+  const [bytes] = await commit.read([file]);
+  return bytes;
+}
+
+function parseEntry(entry: string): [string, CommitFile] {
+  const [meta = '', path = ''] = entry.split('\t');
+  const [mode = '', , object = ''] = meta.split(' ');
+  return [path, { path, mode, object }];
+}
+
+async function readObjects(folder: string, files: readonly CommitFile[]): Promise<Buffer[]> {
+  const input = files.map(({ object }) => `${object}\n`).join('');
+  const { stdout } = await run(['git', '-C', folder, 'cat-file', '--batch'], { input, maxOutput: LIMIT });
+  let offset = 0;
+  return files.map(({ path, object }) => {
+    const end = stdout.indexOf('\n', offset);
+    const [, type, size] = stdout.subarray(offset, end).toString().split(' ');
+    if (type !== 'blob')
+      throw new UserError(
+        `${path}: the repository does not hold its content (${object}); fetch it, or use a full checkout`,
+      );
+    const bytes = stdout.subarray(end + 1, end + 1 + Number(size));
+    offset = end + 1 + Number(size) + 1;
+    return bytes;
+  });
+}
+
+function withoutCredentials(remote: string): string {
+  return remote.replace(/^(\w+:\/\/)[^@/]*@/, '$1').replace(/\.git$/, '');
+}

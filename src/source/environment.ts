@@ -1,0 +1,16 @@
+import { z } from 'zod';
+import { json } from '../lib/json.ts';
+import { variableName } from '../records/names.ts';
+import { target } from '../records/release.ts';
+import { strict } from './yaml.ts';
+
+/** `environments/NAME.yml`: where a release runs, and with which configuration. */
+export const environmentSchema = strict({
+  target: target.describe('Where the release runs'),
+  config: z
+    .record(variableName, json)
+    .default({})
+    .describe('Configuration values; the server gets them as environment variables'),
+  secrets: z.array(variableName).default([]).describe('Names of secrets; the deploy step gives the values'),
+});
+export type EnvironmentFile = z.infer<typeof environmentSchema>;

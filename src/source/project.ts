@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { json } from '../lib/json.ts';
+import { insidePath, projectName, variableName } from '../records/names.ts';
+import { digest } from '../records/oci.ts';
+import { command } from './command.ts';
+import { duration, memory } from './units.ts';
+import { strict } from './yaml.ts';
+
+const globs = z
+  .array(z.string().min(1))
+  .min(1)
+  .describe('Files and folders of the program, as globs; ../ reaches the rest of the repository');
+
+const python = z
+  .union(
+    [
+      strict({
+        requirements: z
+          .string()
+          .describe('Requirements with a --hash for each, as `uv pip compile --generate-hashes` writes them'),
+      }),
+      strict({
+        lock: z.literal('uv.lock'),
+        groups: z.array(z.string()).default([]).describe('Dependency groups to install'),
+      }),
+    ],
+    'either {requirements: FILE} or {lock: uv.lock, groups: [...]}',
+  )
+  .describe('The packages of the program, pinned');
+
+const image = z
+  .string()
+  .regex(/^[^\s@]+@sha256:[0-9a-f]{64}$/, 'an image pinned by digest: HOST/REPO@sha256:…')
+  .describe('A container image instead of python');
+
+const trainer = strict({
+  source: globs,
+  python: python.optional(),
+  image: image.optional(),
+  command: command.describe(
+    'What trains; ${params}, ${params.NAME}, ${data.NAME}, ${output}, ${checkpoints} are expanded, without a shell',
+  ),
+  params: z
+    .union(
+      [z.record(z.string(), json), z.string()],
+      'parameters by name, or the name of a YAML or JSON file that holds them',
+    )
+    .default({})
+    .describe('Parameters, by name, or a file that holds them'),
+  data: z
+    .record(z.string().regex(/^[a-z][a-z0-9_-]*$/), strict({ path: z.string().min(1), digest }))
+    .default({})
+    .describe('Data sets by name; a relative path lies in the runner machine’s TRAINYARD_DATA folder'),
+  env: z.array(variableName).default([]).describe('Variables of the runner machine that the trainer sees'),
+  resources: strict({
+    gpus: z.int().nonnegative().optional(),
+    'gpu-memory': memory.optional(),
+    memory: memory.optional(),
+    disk: memory.optional(),
+  })
+    .default({})
+    .describe('What a runner must have'),
+  timeout: duration.optional().describe('When a training is ended, e.g. 2h'),
+});
+
+const server = strict({
+  source: globs,
+  python: python.optional(),
+  image: image.optional(),
+  command: command.describe('What serves; ${model}, ${models} and ${port} are expanded, without a shell'),
+  ready: z.string().startsWith('/').describe('The path that answers 2xx when the server is ready'),
+  'ready-timeout': duration.default(60).describe('How long a start may take, e.g. 60s'),
+  golden: insidePath
+    .optional()
+    .describe('The trainer’s output with requests and the answers they must get, as JSON Lines'),
+  tolerance: z
+    .number()
+    .nonnegative()
+    .default(1e-4)
+    .describe('Relative tolerance of numbers in golden answers'),
+  config: z.string().optional().describe('A JSON Schema file of the environments’ configuration and secrets'),
+});
+
+const threshold = strict({
+  goal: z.enum(['maximize', 'minimize']),
+  min: z.number().optional(),
+  max: z.number().optional(),
+});
+
+/** `trainyard.yml`: what a project is, without any environment. */
+export const projectSchema = strict({
+  name: projectName.describe('The project’s name; it stands in tags and folders'),
+  trainer,
+  metrics: z
+    .record(z.string(), threshold)
+    .default({})
+    .describe('Thresholds that a model must hold to be packaged'),
+  model: strict({
+    files: z.array(insidePath).min(1).describe('The trainer’s outputs that are the model'),
+    card: z.string().optional().describe('A Markdown file that becomes the model card'),
+  }),
+  server: server.optional(),
+}).check((context) => {
+  for (const role of ['trainer', 'server'] as const) {
+    const part = context.value[role];
+    if (part !== undefined && (part.python === undefined) === (part.image === undefined)) {
+      context.issues.push({
+        code: 'custom',
+        path: [role],
+        input: part,
+        message: 'give either python or image',
+      });
+    }
+  }
+});
+export type Project = z.infer<typeof projectSchema>;

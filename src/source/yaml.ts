@@ -1,0 +1,107 @@
+import { isMap, isPair, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { UserError, userErrors } from '../lib/errors.ts';
+
+type Path = readonly PropertyKey[];
+
+/** An object that takes no other keys, and whose error lists those that it takes. */
+export function strict<S extends z.core.$ZodLooseShape>(shape: S): z.ZodObject<S, z.core.$strict> {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}; allowed are ${Object.keys(shape).join(', ')}`
+        : undefined,
+  });
+}
+
+/** A YAML file that was read by its schema, and knows where its values stand. */
+export interface YamlFile<T> {
+  readonly value: T;
+  /** `file:line:column` of a value, or of the nearest one around it. */
+  place(path: Path): string;
+}
+
+/**
+ * Parses YAML 1.2 (core schema; duplicate keys and alias bombs refused).
+ * @throws UserError with every mistake, each with file, line and column
+ */
+export function parseYaml<T>(file: string, text: string, schema: z.ZodType<T>): YamlFile<T> {
+  const lines = new LineCounter();
+  const document = parseDocument(text.replace(/^\uFEFF/, ''), {
+    lineCounter: lines,
+    version: '1.2',
+    stringKeys: true,
+  });
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  const syntax = document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split('\n')[0]}`);
+  if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
+
+  const place = (path: Path, key?: string): string => at(offsetOf(document.contents, path, key));
+  const parsed = schema.safeParse(toValue(document, file));
+  if (parsed.success) return { value: parsed.data, place };
+  throw userErrors(
+    `${file} has mistakes`,
+    parsed.error.issues.flatMap((issue) =>
+      describe(issue).map(({ path, key, message }) => `${place(path, key)}: ${message}`),
+    ),
+  );
+}
+
+function toValue(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 20 });
+  } catch (cause) {
+    throw new UserError(`${file} cannot be read: too many aliases`, { cause });
+  }
+}
+
+interface Problem {
+  readonly path: Path;
+  readonly key?: string;
+  readonly message: string;
+}
+
+/** One problem for each unknown key, so that each has its own line; the rest as it is. */
+function describe(issue: z.core.$ZodIssue): Problem[] {
+  const name = issue.path.map(String).join('.');
+  const prefix = name === '' ? '' : `${name}: `;
+  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: prefix + issue.message }];
+  const allowed = issue.message.replace(/^.*; /, '');
+  return issue.keys.map((key) => ({
+    path: issue.path,
+    key,
+    message: `${prefix}unknown key ${JSON.stringify(key)}; ${allowed}`,
+  }));
+}
+
+/** The offset of the node at a path, of the key `key` in it, or of the nearest node around it. */
+function offsetOf(contents: unknown, path: Path, key?: string): number {
+  let node = contents;
+  let offset = rangeOf(node);
+  for (const part of key === undefined ? path : [...path, key]) {
+    const last = part === key;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isPair(item) && String(item.key) === String(part));
+      if (pair === undefined) break;
+      offset = rangeOf(last ? pair.key : pair.value) || rangeOf(pair.key);
+      node = pair.value;
+    } else {
+      node =
+        typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items)
+          ? node.items[Number(part)]
+          : undefined;
+      if (node === undefined) break;
+      offset = rangeOf(node) || offset;
+    }
+  }
+  return offset;
+}
+
+function rangeOf(node: unknown): number {
+  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return 0;
+  const [start] = node.range;
+  return typeof start === 'number' ? start : 0;
+}
