@@ -1,0 +1,108 @@
+import { rm } from 'node:fs/promises';
+import { type Artifact, DefaultArtifactClient } from '@actions/artifact';
+import { MachineError, messageOf, UserError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { retry } from '../lib/retry.ts';
+
+/** How many names are tried when all of them are taken by uploads that never ended. */
+const NAMES = 20;
+
+/** Where a job's messages go and how it waits. */
+export interface RunOptions {
+  readonly log: Log;
+  readonly sleep?: ((milliseconds: number) => Promise<unknown>) | undefined;
+}
+
+/**
+ * The artifacts of this workflow run, through @actions/artifact, with what its client leaves to its callers: it gives up
+ * at once when a connection fails, never repeats an upload, and only mentions bytes that differ (callers verify them).
+ */
+export class RunArtifacts {
+  readonly #client = new DefaultArtifactClient();
+  readonly #options: RunOptions;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  /** All finished artifacts of the run, of every job, oldest first. */
+  async list(): Promise<readonly Artifact[]> {
+    const { artifacts } = await this.#try('the list of artifacts', () => this.#client.listArtifacts());
+    return artifacts.sort((a, b) => a.id - b.id);
+  }
+
+  /**
+   * Uploads files, uncompressed and by their paths under `root`, and returns the artifact's id. A name that is taken is
+   * kept if `isSame` says that it holds this content (then nothing is uploaded), else the next of `NAME.2`, `NAME.3`, …
+   * is tried: an artifact cannot be replaced, and one whose upload broke off keeps its name without being readable.
+   */
+  async upload(
+    name: string,
+    files: readonly string[],
+    root: string,
+    isSame: (found: Artifact) => Promise<boolean>,
+  ): Promise<number> {
+    let number = 1;
+    return this.#try(`the upload of artifact ${name}`, async () => {
+      for (const found = await this.list(); number <= NAMES; number++) {
+        const candidate = number === 1 ? name : `${name}.${number}`;
+        const taken = found.find((artifact) => artifact.name === candidate);
+        if (taken !== undefined && (await isSame(taken))) return taken.id;
+        if (taken !== undefined) continue;
+        if (number > 1)
+          this.#options.log.info(`artifact ${name} is taken and holds something else, or nothing`);
+        try {
+          const { id } = await this.#client.uploadArtifact(candidate, [...files], root, {
+            compressionLevel: 0,
+          });
+          if (id !== undefined) return id;
+        } catch (error) {
+          if (!/\(409\)/.test(messageOf(error))) throw error;
+        }
+      }
+      throw new MachineError(
+        `all of ${name} to ${name}.${NAMES} are taken by artifacts of this workflow run`,
+      );
+    });
+  }
+
+  /**
+   * Downloads an artifact into an empty folder, of which `take` takes what it can verify; then the folder is gone.
+   * @throws UserError when `take` fails, because then something is wrong with what came
+   */
+  async download<T>(artifact: Artifact, folder: string, take: () => Promise<T>): Promise<T> {
+    try {
+      await this.#try(`the download of artifact ${artifact.name}`, () =>
+        this.#client.downloadArtifact(artifact.id, { path: folder }),
+      );
+      return await take().catch((cause: unknown) => {
+        throw new UserError(
+          `artifact ${artifact.name} of this workflow run was damaged on its way, or Trainyard did not write it; run this job again, and if that does not help the whole workflow`,
+          { cause },
+        );
+      });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async #try<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await retry(work, { what, ...this.#options, isTransient });
+    } catch (error) {
+      if (error instanceof MachineError || error instanceof UserError) throw error;
+      throw new MachineError(`${what} failed; see githubstatus.com if it lasts`, { cause: error });
+    }
+  }
+}
+
+/**
+ * The client repeats calls that are answered with a 429 or 5xx, and downloads. It repeats neither a call whose
+ * connection failed, nor an upload of bytes, whose errors alone do not name a call.
+ */
+function isTransient(error: unknown): boolean {
+  if (error instanceof MachineError || error instanceof UserError) return false;
+  const message = messageOf(error);
+  if (/\b(ECONNRESET|ENOTFOUND|ETIMEDOUT|ECONNREFUSED|EHOSTUNREACH)\b/.test(message)) return true;
+  return !/^(Failed to \w+:|Unable to download)/.test(message);
+}
