@@ -1,15 +1,15 @@
 """Trains a classifier of handwritten digits and exports it to ONNX.
 
-    python train.py --epochs 20 --learning-rate 0.1 --hidden 64 --seed 7
+    python train.py [PARAMETERS.json]
 
 Under Trainyard the data, the outputs and the metrics are where its environment variables say. Without
 them it reads ./digits.csv (see make_data.py) and writes into ./output. The same data, parameters, lock
 file and kind of processor give the same bytes.
 """
 
-import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
 # Sums of floats depend on how many threads share them. One thread gives the same bits on any number
@@ -29,35 +29,36 @@ OUTPUT = Path(os.environ.get("TRAINYARD_OUTPUT_DIR", "output"))
 METRICS = Path(os.environ.get("TRAINYARD_METRICS_FILE", OUTPUT / "metrics.jsonl"))
 
 
-def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train a classifier of handwritten digits.")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the training rows")
-    parser.add_argument("--learning-rate", type=float, default=0.1)
-    parser.add_argument("--hidden", type=int, default=64, help="neurons of the hidden layer")
-    parser.add_argument("--seed", type=int, default=7, help="of the first weights and of the shuffling")
-    return parser.parse_args()
+# What a run outside Trainyard uses; trainyard.yml declares the same.
+DEFAULTS = {"epochs": 20, "learning-rate": 0.1, "hidden": 64, "seed": 7}
 
 
-def train(arguments: argparse.Namespace, x: np.ndarray, y: np.ndarray, held_out: np.ndarray) -> Pipeline:
+def read_parameters(arguments: list[str]) -> dict:
+    """The parameters in the JSON file that is named, laid over the defaults."""
+    return DEFAULTS | (json.loads(Path(arguments[0]).read_text()) if arguments else {})
+
+
+def train(parameters: dict, x: np.ndarray, y: np.ndarray, held_out: np.ndarray) -> Pipeline:
     """Fits scaler and network on the rows that are not held out; writes a line of metrics per epoch."""
     scaler = MinMaxScaler().fit(x[~held_out])
     network = MLPClassifier(
-        hidden_layer_sizes=(arguments.hidden,),
+        hidden_layer_sizes=(parameters["hidden"],),
         solver="sgd",
         batch_size=32,
-        learning_rate_init=arguments.learning_rate,
+        learning_rate_init=parameters["learning-rate"],
         # A number would shuffle the rows the same way in every epoch; a generator goes on.
-        random_state=np.random.RandomState(arguments.seed),
+        random_state=np.random.RandomState(parameters["seed"]),
     )
     scaled = scaler.transform(x)
     # One line at a time reaches the file, so that whoever watches the run sees each epoch as it ends.
+    epochs = parameters["epochs"]
     with METRICS.open("w", buffering=1) as metrics:
-        for epoch in range(1, arguments.epochs + 1):
+        for epoch in range(1, epochs + 1):
             network.partial_fit(scaled[~held_out], y[~held_out], classes=np.arange(10))
             loss = log_loss(y[held_out], network.predict_proba(scaled[held_out]), labels=range(10))
             accuracy = network.score(scaled[held_out], y[held_out])
             metrics.write(json.dumps({"step": epoch, "loss": loss, "accuracy": accuracy}) + "\n")
-            print(f"epoch {epoch}/{arguments.epochs}: loss {loss:.4f}, accuracy {accuracy:.4f}", flush=True)
+            print(f"epoch {epoch}/{epochs}: loss {loss:.4f}, accuracy {accuracy:.4f}", flush=True)
     return make_pipeline(scaler, network)
 
 
@@ -98,14 +99,14 @@ def tensor(name: str, values: np.ndarray) -> dict:
 
 
 def main() -> None:
-    arguments = read_arguments()
+    parameters = read_parameters(sys.argv[1:])
     table = np.loadtxt(DATA, delimiter=",", skiprows=1, dtype=np.float32)
     x, y = table[:, :64], table[:, 64].astype(int)
     # Every fifth row, whatever the seed: runs with other seeds are measured on the same rows.
     held_out = np.arange(len(x)) % 5 == 0
 
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    model = train(arguments, x, y, held_out)
+    model = train(parameters, x, y, held_out)
     (OUTPUT / "model.onnx").write_bytes(export(model))
     requests = golden(model, x[held_out], y[held_out])
     (OUTPUT / "golden.jsonl").write_text("".join(json.dumps(line) + "\n" for line in requests), newline="\n")

@@ -1,13 +1,13 @@
 import * as core from '@actions/core';
 import { openStore } from '../store/open.ts';
 import type { Host } from './action.ts';
-import { fit } from './markdown.ts';
+import { cut } from './markdown.ts';
 import { cancellation, scratchFolders } from './place.ts';
 
 /** A step of a GitHub Actions job. */
 export function githubHost(env: Readonly<Record<string, string | undefined>>): Host {
-  const workspace = env['GITHUB_WORKSPACE'] ?? process.cwd();
-  const folders = scratchFolders(env['RUNNER_TEMP']);
+  const workspace = env.GITHUB_WORKSPACE ?? process.cwd();
+  const folders = scratchFolders(env.RUNNER_TEMP);
   const log = {
     info: (line: string) => core.info(line),
     warning: (line: string) => core.warning(line),
@@ -22,7 +22,7 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
     scratch: folders.make,
     openStore: (value: string, input: string) =>
       openStore(value, input, {
-        inActions: env['GITHUB_ACTIONS'] === 'true',
+        inActions: env.GITHUB_ACTIONS === 'true',
         folder: workspace,
         artifacts: async () => {
           const { artifactStore } = await import('../store/artifact.ts');
@@ -38,9 +38,9 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
       for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
     },
     summarise: async (markdown) => {
-      if (env['GITHUB_STEP_SUMMARY'] === undefined) return;
+      if (env.GITHUB_STEP_SUMMARY === undefined) return;
       await core.summary
-        .addRaw(fit(markdown), true)
+        .addRaw(cut(markdown), true)
         .write()
         .catch((error: unknown) => core.warning(`the summary could not be written: ${String(error)}`));
     },

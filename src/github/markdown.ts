@@ -43,7 +43,7 @@ export function failureSummary(action: string, message: string): string {
 }
 
 /** Cuts a summary that GitHub would drop, and says so. */
-export function fit(markdown: string): string {
+export function cut(markdown: string): string {
   const bytes = Buffer.from(markdown);
   if (bytes.length <= LIMIT) return markdown;
   return `${bytes.subarray(0, LIMIT).toString('utf8')}\n\n… (cut: a summary may have 1 MiB)`;

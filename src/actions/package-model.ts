@@ -1,0 +1,34 @@
+import { defineAction } from '../github/action.ts';
+import { optionalDigest, requiredDigest, requiredText } from '../github/inputs.ts';
+import { packageModel } from '../package/package.ts';
+import { failureOf } from '../package/thresholds.ts';
+import { openCommit } from '../source/commit.ts';
+import { packageSummary } from '../summary/package-model.ts';
+
+/** Run → Package, in the store. */
+export const action = defineAction({
+  inputs: {
+    project: requiredText,
+    trainer: requiredDigest,
+    server: optionalDigest,
+    'training-id': requiredDigest,
+    run: requiredDigest,
+    handoff: requiredText,
+    store: requiredText,
+  },
+  async run(inputs, job) {
+    const { trainer, server, run } = inputs;
+    const store = await job.openStore(inputs.store, 'store');
+    const handoff = inputs.handoff === inputs.store ? store : await job.openStore(inputs.handoff, 'handoff');
+    const commit = await openCommit(job.workspace, inputs.project);
+    const packaged = await job.log.group('Package the model', () =>
+      packageModel({ commit, trainer, server, trainingId: inputs['training-id'], run, handoff, store }),
+    );
+    const failure = failureOf(packaged.gates);
+    return {
+      outputs: { package: packaged.package?.digest ?? '' },
+      summary: packageSummary(packaged, store.limits),
+      ...(failure !== undefined && { failure }),
+    };
+  },
+});

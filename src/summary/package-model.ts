@@ -1,0 +1,45 @@
+import { code, digests, plain, table } from '../github/markdown.ts';
+import { hexOf } from '../lib/digest.ts';
+import type { Packaged } from '../package/package.ts';
+import { failureOf } from '../package/thresholds.ts';
+import { TITLE } from '../records/oci.ts';
+
+/** The package: its gates, what is inside, and where it goes next. */
+export function packageSummary(
+  { project, run, gates, package: packaged }: Packaged,
+  limits: string | undefined,
+): string {
+  const name = plain(project.name);
+  const verdict =
+    packaged === undefined
+      ? `### ❌ ${name} · run ${code(hexOf(run.digest, 12))} is not packaged: ${plain(failureOf(gates) ?? '')}`
+      : `### 📦 ${name} · package ${code(hexOf(packaged.digest, 12))} of run ${code(hexOf(run.digest, 12))}`;
+  const metrics = Object.entries(run.config.metrics).map(([metric, value]) => {
+    const gate = gates.find((candidate) => candidate.metric === metric);
+    return [
+      code(metric),
+      String(value),
+      gate === undefined ? '–' : `${gate.holds ? '✅' : '❌'} ${gate.wanted}`,
+    ];
+  });
+  const missing = gates
+    .filter(({ found }) => found === undefined)
+    .map(({ metric, wanted }) => [code(metric), 'missing', `❌ ${wanted}`]);
+  const files = (packaged?.manifest.layers ?? []).map(({ mediaType, size, annotations }) => [
+    code(annotations?.[TITLE] ?? ''),
+    mediaType.replace(/^application\/vnd\.cncf\.model\.|\.v1\.raw$/g, ''),
+    size.toLocaleString('en'),
+  ]);
+  return [
+    verdict,
+    table(['metric', '>value', 'gate'], [...metrics, ...missing]),
+    files.length > 0 ? table(['file', 'kind', '>bytes'], files) : '',
+    limits === undefined ? '' : `_${plain(limits)}_`,
+    digests([
+      ['run', run.digest],
+      ...(packaged === undefined ? [] : [['package', packaged.digest] as const]),
+    ]),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
