@@ -1,0 +1,112 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, MachineError } from './errors.ts';
+
+export interface Found {
+  /** Negative where only the whole process group is known (outside Linux). */
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** The first process of a session; `ended` once its parent, this process, was told so. */
+export interface Leader {
+  readonly pid: number;
+  readonly ended: boolean;
+}
+
+interface Running {
+  readonly pid: number;
+  readonly parent: number;
+  readonly session: number;
+  readonly marked: boolean;
+}
+
+/**
+ * The living processes that carry TRAINYARD_MARKER=`marker` in their environment, that are in the session of `leader`
+ * (they may have emptied their environment), and all that descends from those (they may have left the session). Zombies
+ * and this process don't count. Outside Linux: the leader's process group while one of it lives.
+ */
+export async function findGroup(marker: string, leader?: Leader): Promise<Found[]> {
+  if (process.platform !== 'linux') return groupOf(leader);
+  const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 1 && pid !== process.pid);
+  const running = (await Promise.all(pids.map((pid) => inspect(pid, marker)))).filter(
+    (one) => one !== undefined,
+  );
+  // A number stays taken while a session has it: once the leader has ended, a process of that number means an empty session.
+  const reused = leader?.ended === true && running.some((one) => one.pid === leader.pid);
+  const session = reused ? undefined : leader?.pid;
+  const found = new Set(running.filter((one) => one.marked || one.session === session).map((one) => one.pid));
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    for (const one of running) if (found.has(one.parent)) found.add(one.pid);
+  }
+  return Promise.all([...found].map(async (pid) => ({ pid, command: await commandOf(pid) })));
+}
+
+/**
+ * Ends all that `find` finds: `first` to each of them once (0 = nothing), SIGKILL to what is left or new after the grace, until none is left.
+ * Throws MachineError when something outlives SIGKILL by 30 seconds.
+ */
+export async function endFound(
+  find: () => Promise<Found[]>,
+  first: NodeJS.Signals | 0,
+  graceSeconds: number,
+): Promise<void> {
+  const deadline = Date.now() + graceSeconds * 1000;
+  let found = await find();
+  signalFound(found, first);
+  while (found.length > 0 && Date.now() < deadline) {
+    await sleep(25);
+    found = await find();
+  }
+  // Twice empty: a process is invisible for an instant while it is being forked or replaced by exec.
+  for (let empty = 0; empty < 2; empty = found.length === 0 ? empty + 1 : 0) {
+    signalFound(found, 'SIGKILL');
+    if (Date.now() > deadline + 30_000) {
+      const left = found.map(({ pid, command }) => `${pid} (${command})`).join(', ');
+      throw new MachineError(`these processes are left after SIGKILL: ${left}`);
+    }
+    await sleep(10);
+    found = await find();
+  }
+}
+
+/** One that has ended, or that is not ours to signal, is passed over. */
+function signalFound(found: readonly Found[], signal: NodeJS.Signals | 0): void {
+  for (const { pid } of found) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (codeOf(error) !== 'ESRCH' && codeOf(error) !== 'EPERM') throw error;
+    }
+  }
+}
+
+/** The fields of /proc/PID/stat are those of proc(5), counted after the name, which may hold spaces and brackets. */
+async function inspect(pid: number, marker: string): Promise<Running | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    const [state, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (state === 'Z' || state === 'X') return undefined;
+    const environment = await readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0));
+    const marked = environment.includes(`TRAINYARD_MARKER=${marker}`);
+    return { pid, parent: Number(parent), session: Number(session), marked };
+  } catch {
+    return undefined; // it ended between the listing and now
+  }
+}
+
+async function commandOf(pid: number): Promise<string> {
+  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return line.replaceAll('\0', ' ').trim().slice(0, 100);
+}
+
+function groupOf(leader: Leader | undefined): Found[] {
+  if (leader === undefined) return [];
+  try {
+    process.kill(-leader.pid, 0);
+    return [{ pid: -leader.pid, command: `process group ${leader.pid}` }];
+  } catch {
+    return [];
+  }
+}
