@@ -43,10 +43,14 @@ async function check({ version, root }: Release): Promise<string[]> {
   const problems = [
     ...(parts ? [] : [`"${version}" is not a full SemVer version such as 1.2.3`]),
     ...(hasVersion(packaged, version) ? [] : [`package.json: "version" is not ${version}`]),
-    ...(changes.includes(`\n## ${version}`) ? [] : [`CHANGELOG.md: no section "## ${version}"`]),
+    ...(hasSection(changes, version) ? [] : [`CHANGELOG.md: no section "## ${version}"`]),
   ];
   if (parts === null || problems.length > 0) throw new Error(problems.join('\n'));
   return parts;
+}
+
+function hasSection(changes: string, version: string): boolean {
+  return changes.split('\n').some((line) => line.split(/\s+/, 2).join(' ') === `## ${version}`);
 }
 
 function hasVersion(packaged: unknown, version: string): boolean {

@@ -187,7 +187,7 @@ describe('a fault that is planted is found:', () => {
 
 /** Sets or removes the value at a path. */
 function plant(place: object, [key = '', ...rest]: string[], value: unknown): void {
-  if (rest.length > 0) return plant(Reflect.get(place, key), rest, value);
-  if (value === undefined) Reflect.deleteProperty(place, key);
+  if (rest.length > 0) plant(Reflect.get(place, key), rest, value);
+  else if (value === undefined) Reflect.deleteProperty(place, key);
   else Reflect.set(place, key, value);
 }
