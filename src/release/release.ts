@@ -1,0 +1,96 @@
+import { posix } from 'node:path';
+import type { Digest } from '../lib/digest.ts';
+import { UserError } from '../lib/errors.ts';
+import { canonicalBytes, type JsonObject } from '../lib/json.ts';
+import type { Stored } from '../records/kind.ts';
+import { environmentName } from '../records/names.ts';
+import { type ModelConfig, modelPackage, type PackageFacts, packageFacts } from '../records/package.ts';
+import { program } from '../records/program.ts';
+import { CONFIG_LAYER, type ReleaseConfig, release } from '../records/release.ts';
+import { source } from '../records/source.ts';
+import { type Commit, readProjectFile, sourceOf } from '../source/commit.ts';
+import { type EnvironmentFile, environmentSchema } from '../source/environment.ts';
+import { readProject } from '../source/read-project.ts';
+import { parseYaml, type YamlFile } from '../source/yaml.ts';
+import { getRecord, layer, putRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import { type Resolved, resolveConfig } from './resolve.ts';
+import { readConfigSchema } from './schema.ts';
+
+export interface ReleaseRequest {
+  readonly commit: Commit;
+  readonly package: Digest;
+  readonly environment: string;
+  /** GitHub's `vars`, or none. */
+  readonly vars: JsonObject;
+  readonly store: Store;
+}
+
+export interface Released {
+  readonly release: Stored<ReleaseConfig>;
+  readonly package: Stored<ModelConfig>;
+  readonly facts: PackageFacts;
+  readonly config: ReadonlyMap<string, Resolved>;
+}
+
+/** Binds a package to one environment's configuration, after all of it was checked. */
+export async function makeRelease({
+  commit,
+  environment,
+  vars,
+  store,
+  ...request
+}: ReleaseRequest): Promise<Released> {
+  const modelPack = await getRecord(store, modelPackage, request.package);
+  const facts = packageFacts(modelPack.manifest);
+  const { name } = (await readProject(commit)).value;
+  if (name !== facts.name)
+    throw new UserError(
+      `package ${request.package} is of project ${facts.name}, and input project is ${name}`,
+    );
+  if (facts.server === undefined) {
+    throw new UserError(
+      `package ${request.package} has no server, so there is nothing to run; declare server in trainyard.yml and package again`,
+    );
+  }
+  const file = await readEnvironment(commit, environment);
+  const { config: server } = await getRecord(store, program, facts.server);
+  const schema =
+    server.role === 'server' && server.config !== undefined ? readConfigSchema(server.config) : undefined;
+  const resolved = resolveConfig(file, vars, schema);
+  const config = Object.fromEntries([...resolved].map(([key, { value }]) => [key, value]));
+  const blob = await store.write({ bytes: canonicalBytes(config) });
+  const released = await putRecord(store, release, {
+    config: {
+      name,
+      environment,
+      server: facts.server,
+      target: file.value.target,
+      config,
+      secrets: [...new Set(file.value.secrets)].sort(),
+    },
+    layers: [layer(CONFIG_LAYER, blob, 'configuration.json')],
+    subject: modelPack,
+  });
+  await putRecord(store, source, { config: sourceOf(commit), layers: [], subject: released });
+  return { release: released, package: modelPack, facts, config: resolved };
+}
+
+async function readEnvironment(commit: Commit, environment: string): Promise<YamlFile<EnvironmentFile>> {
+  const parsed = environmentName.safeParse(environment);
+  if (!parsed.success)
+    throw new UserError(
+      `input environment is ${JSON.stringify(environment)}: ${parsed.error.issues[0]?.message}`,
+    );
+  const path = `environments/${environment}.yml`;
+  const bytes = await readProjectFile(commit, path);
+  if (bytes !== undefined)
+    return parseYaml(posix.join(commit.project, path), bytes.toString('utf8'), environmentSchema);
+  const folder = posix.join(commit.project, 'environments');
+  const others = [...commit.files.keys()]
+    .filter((file) => posix.dirname(file) === folder)
+    .map((file) => posix.basename(file, '.yml'));
+  throw new UserError(
+    `input environment is ${environment}, and the commit has no ${posix.join(commit.project, path)}; it has ${others.join(', ') || 'none'}`,
+  );
+}

@@ -1,0 +1,89 @@
+import { userErrors } from '../lib/errors.ts';
+import type { Json, JsonObject } from '../lib/json.ts';
+import type { EnvironmentFile } from '../source/environment.ts';
+import type { YamlFile } from '../source/yaml.ts';
+import { type ConfigSchema, coerce } from './schema.ts';
+import { credentialIn } from './tokens.ts';
+
+/** A configuration value and where it came from: a file's place, `vars.NAME`, or the schema's default. */
+export interface Resolved {
+  readonly value: Json;
+  readonly origin: string;
+}
+
+/**
+ * Resolves an environment's configuration: the schema's defaults, under the file's values, under GitHub's variables of a
+ * declared name. Without a schema the file's values stand as they are.
+ * @throws UserError with every mistake, each with its place
+ */
+export function resolveConfig(
+  file: YamlFile<EnvironmentFile>,
+  vars: JsonObject,
+  schema: ConfigSchema | undefined,
+): ReadonlyMap<string, Resolved> {
+  const { config, secrets } = file.value;
+  const resolved = new Map<string, Resolved>();
+  for (const [key, { default: value }] of Object.entries(schema?.declared ?? {})) {
+    if (value !== undefined && !schema?.isSecret(key)) resolved.set(key, { value, origin: 'default' });
+  }
+  for (const [key, value] of Object.entries(config))
+    resolved.set(key, { value, origin: file.place(['config', key]) });
+  for (const [key, { type }] of Object.entries(schema?.declared ?? {})) {
+    const value = vars[key];
+    if (value === undefined || schema?.isSecret(key)) continue;
+    resolved.set(key, {
+      value: typeof value === 'string' ? coerce(value, type) : value,
+      origin: `vars.${key}`,
+    });
+  }
+  const problems = [
+    ...misplacedSecrets(file, resolved, schema),
+    ...(schema ? declaredOnly(file, resolved, schema) : []),
+  ];
+  if (problems.length > 0) throw userErrors('the configuration cannot be released', problems);
+  if (secrets.some((name) => resolved.has(name))) throw new Error('a secret is among the configuration');
+  return resolved;
+}
+
+/** Secrets where values stand, and values that look like secrets. */
+function misplacedSecrets(
+  file: YamlFile<EnvironmentFile>,
+  resolved: ReadonlyMap<string, Resolved>,
+  schema: ConfigSchema | undefined,
+): string[] {
+  return [...resolved].flatMap(([key, { value, origin }]) => {
+    const credential = credentialIn(JSON.stringify(value));
+    if (schema?.isSecret(key) || file.value.secrets.includes(key)) {
+      return [`${origin}: ${key} is a secret; take its value out of config, and list its name under secrets`];
+    }
+    if (credential === undefined) return [];
+    return [
+      `${origin}: ${key} has the form of ${credential}. Withdraw it, list the name under secrets, and give the value to the deploy step`,
+    ];
+  });
+}
+
+function declaredOnly(
+  file: YamlFile<EnvironmentFile>,
+  resolved: ReadonlyMap<string, Resolved>,
+  schema: ConfigSchema,
+): string[] {
+  const values = Object.fromEntries(
+    [...resolved].filter(([key]) => !schema.isSecret(key)).map(([key, { value }]) => [key, value]),
+  );
+  const declared = Object.keys(schema.declared).join(', ');
+  const mistakes = schema.validate(values).map(({ key, message }) => {
+    const found = resolved.get(key);
+    const what = found === undefined ? '' : ` (found ${JSON.stringify(found.value)})`;
+    return `${found?.origin ?? file.place(['config'])}: ${key} ${message}${what}; declared are ${declared}`;
+  });
+  const missing = schema.requiredSecrets
+    .filter((name) => !file.value.secrets.includes(name))
+    .map((name) => `${file.place(['secrets'])}: the server needs the secret ${name}; list it under secrets`);
+  const unknown = file.value.secrets.flatMap((name, i) =>
+    schema.closed && !schema.isSecret(name)
+      ? [`${file.place(['secrets', i])}: ${name} is not a secret that the server declares (writeOnly)`]
+      : [],
+  );
+  return [...mistakes, ...missing, ...unknown];
+}

@@ -1,0 +1,86 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { z } from 'zod';
+import { messageOf, UserError } from '../lib/errors.ts';
+import { type Json, type JsonObject, json } from '../lib/json.ts';
+
+const property = z.looseObject({
+  type: z.string().optional(),
+  writeOnly: z.boolean().optional(),
+  default: json.optional(),
+});
+const objectSchema = z.looseObject({
+  properties: z.record(z.string(), property).default({}),
+  required: z.array(z.string()).default([]),
+  additionalProperties: json.optional(),
+});
+
+/** A server's configuration schema: what it declares, with the secrets apart. */
+export interface ConfigSchema {
+  readonly declared: Readonly<Record<string, z.infer<typeof property>>>;
+  readonly requiredSecrets: readonly string[];
+  /** Whether keys that are not declared are refused. */
+  readonly closed: boolean;
+  isSecret(key: string): boolean;
+  /** The mistakes of a configuration, each with its key. */
+  validate(config: JsonObject): readonly { readonly key: string; readonly message: string }[];
+}
+
+/**
+ * Reads a JSON Schema (2020-12) of an object. A property with `writeOnly: true` is a secret.
+ * @throws UserError when it is no usable schema
+ */
+export function readConfigSchema(schema: JsonObject): ConfigSchema {
+  const parsed = objectSchema.parse(schema);
+  const isSecret = (key: string): boolean => parsed.properties[key]?.writeOnly === true;
+  const withoutSecrets = {
+    ...schema,
+    properties: Object.fromEntries(Object.entries(parsed.properties).filter(([key]) => !isSecret(key))),
+    required: parsed.required.filter((key) => !isSecret(key)),
+  };
+  const validate = compile(withoutSecrets);
+  return {
+    declared: parsed.properties,
+    requiredSecrets: parsed.required.filter(isSecret),
+    closed: parsed.additionalProperties === false,
+    isSecret,
+    validate: (config) => (validate(config) ? [] : (validate.errors ?? []).map(describe)),
+  };
+}
+
+function compile(schema: object) {
+  const ajv = new Ajv2020({ allErrors: true, strict: false });
+  formats.default(ajv);
+  try {
+    return ajv.compile(schema);
+  } catch (cause) {
+    throw new UserError(
+      `server.config of the package is not a JSON Schema that can be used: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function describe({ keyword, params, instancePath, message = 'is not allowed' }: ErrorObject): {
+  key: string;
+  message: string;
+} {
+  const parameters = z.record(z.string(), json).parse(params);
+  const key = instancePath.split('/')[1] ?? '';
+  if (keyword === 'required')
+    return { key: String(parameters.missingProperty), message: 'is required and has no value' };
+  if (keyword === 'additionalProperties')
+    return { key: String(parameters.additionalProperty), message: 'is not declared by the server' };
+  const allowed = keyword === 'enum' ? `: ${JSON.stringify(parameters.allowedValues)}` : '';
+  return { key, message: `${message}${allowed}` };
+}
+
+/** A text, as GitHub's variables are, as the type that the schema declares; the text itself where it does not fit. */
+export function coerce(text: string, type: string | undefined): Json {
+  if (type === undefined || type === 'string') return text;
+  try {
+    return json.parse(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}

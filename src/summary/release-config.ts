@@ -1,0 +1,42 @@
+import { code, digests, plain, table } from '../github/markdown.ts';
+import { hexOf } from '../lib/digest.ts';
+import type { Released } from '../release/release.ts';
+import type { Live } from '../store/live.ts';
+
+/** The release: what is in it, where every value came from, and what serves now. */
+export function releaseSummary(
+  { release, package: modelPack, facts, config }: Released,
+  live: Live | undefined,
+  limits: string | undefined,
+): string {
+  const { name, environment, target, secrets } = release.config;
+  const state =
+    live === undefined
+      ? 'nothing is live there yet'
+      : live.release === release.digest
+        ? 'it is live already'
+        : `live is ${code(hexOf(live.release, 12))}`;
+  const metrics = Object.entries(facts.metrics).map(([metric, value]) => `${plain(metric)} ${value}`);
+  return [
+    `### 🟢 ${plain(environment)} · ${plain(name)} release ${code(hexOf(release.digest, 12))} · ${state}`,
+    table(
+      ['configuration', 'value', 'from'],
+      [
+        ...[...config].map(([key, { value, origin }]) => [
+          code(key),
+          code(JSON.stringify(value)),
+          plain(origin),
+        ]),
+        ...secrets.map((secret) => [code(secret), '_secret_', 'the deploy step']),
+      ],
+    ),
+    `**Model** package ${code(hexOf(modelPack.digest, 12))}${metrics.length > 0 ? ` · ${metrics.join(', ')}` : ''} · **Target** ${target.kind}, port ${target.port}`,
+    limits === undefined ? '' : `_${plain(limits)}_`,
+    digests([
+      ['release', release.digest],
+      ['package', modelPack.digest],
+    ]),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
