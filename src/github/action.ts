@@ -1,4 +1,4 @@
-import { messageOf, UserError } from '../lib/errors.ts';
+import { MachineError, messageOf, UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
 import { type Inputs, type Readers, readInputs } from './inputs.ts';
@@ -77,8 +77,7 @@ export async function runAction(name: string, load: () => Promise<Action>, host:
 function tell(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return 'cancelled';
   if (error instanceof UserError) return messageOf(error);
-  if (error instanceof Error && error.name === 'MachineError')
-    return `the machine or a service failed: ${messageOf(error)}`;
+  if (error instanceof MachineError) return `the machine or a service failed: ${messageOf(error)}`;
   const stack = error instanceof Error ? error.stack : String(error);
   return `this is a bug of Trainyard, please report it with these lines: ${stack}`;
 }

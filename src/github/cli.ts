@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { messageOf, UserError } from '../lib/errors.ts';
 import { openStore } from '../store/open.ts';
 import type { Host } from './action.ts';
+import { terminal } from './markdown.ts';
 import { cancellation, scratchFolders } from './place.ts';
 
 /** Where a command line keeps its records when it names no store. */
@@ -46,7 +47,7 @@ export function cliHost(
     job,
     input: (name) => inputs.get(name) ?? DEFAULTS[name] ?? '',
     output: (outputs) => void process.stdout.write(`${JSON.stringify(outputs, null, 2)}\n`),
-    summarise: async (markdown) => say(`\n${markdown}\n`),
+    summarise: async (markdown) => say(`\n${terminal(markdown)}\n`),
     fail: (message) => {
       say(`error: ${message}`);
       process.exitCode = 1;

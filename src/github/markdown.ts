@@ -48,3 +48,13 @@ export function cut(markdown: string): string {
   if (bytes.length <= LIMIT) return markdown;
   return `${bytes.subarray(0, LIMIT).toString('utf8')}\n\n… (cut: a summary may have 1 MiB)`;
 }
+
+/** A summary as a terminal shows it: without the graph, the folded parts and the markup. */
+export function terminal(markdown: string): string {
+  return markdown
+    .replace(/<details>[\s\S]*?<\/details>|```mermaid[\s\S]*?```/g, '')
+    .replace(/<\/?code>|^### |\*\*/gm, '')
+    .replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))
+    .replace(/\n{3,}/g, '\n\n')
+    .trim();
+}

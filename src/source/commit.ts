@@ -43,8 +43,8 @@ export async function openCommit(workspace: string, project: string): Promise<Co
   }
   const git = async (...args: string[]): Promise<string> =>
     (await run(['git', '-C', folder, ...args])).stdout.toString();
-  const [id = '', prefix = ''] = (
-    await git('rev-parse', '--verify', 'HEAD^{commit}', '--show-prefix').catch((cause: unknown) => {
+  const [prefix = '', id = ''] = (
+    await git('rev-parse', '--show-prefix', 'HEAD^{commit}').catch((cause: unknown) => {
       throw new UserError(
         `${folder} is not in a git repository with a commit: ${messageOf(cause)}. Commit the project; build reads commits only`,
         { cause },

@@ -1,0 +1,52 @@
+import { type Action, defineAction, type Outcome } from '../github/action.ts';
+import { mapping, requiredText } from '../github/inputs.ts';
+
+/** The stages in their order; each sees the inputs of the line and the outputs of those before it. */
+const stages: readonly (readonly [string, () => Promise<{ action: Action }>])[] = [
+  ['build', () => import('./build.ts')],
+  ['train', () => import('./train.ts')],
+  ['package-model', () => import('./package-model.ts')],
+  ['release-config', () => import('./release-config.ts')],
+  ['deploy', () => import('./deploy.ts')],
+];
+
+/** The whole line in one step, for a first try: one machine, one job, no zones. */
+export const action = defineAction({
+  inputs: { project: requiredText, params: mapping, environment: requiredText, store: requiredText },
+  async run(inputs, job) {
+    const { project, environment, store } = inputs;
+    const values = new Map(
+      Object.entries({ project, environment, store, handoff: store, params: JSON.stringify(inputs.params) }),
+    );
+    const outputs = new Map<string, string>();
+    const summaries: string[] = [];
+    for (const [name, load] of stages) {
+      if (name === 'train' && outputs.get('run') !== '') {
+        outputs.set('state', 'succeeded');
+        continue;
+      }
+      const { action: stage } = await load();
+      const outcome = await stage.run((input) => values.get(input) ?? '', job);
+      for (const [output, value] of Object.entries(outcome.outputs)) {
+        outputs.set(output, value);
+        values.set(output, value);
+      }
+      summaries.push(outcome.summary);
+      if (outcome.failure !== undefined) return finish(outputs, summaries, `${name}: ${outcome.failure}`);
+    }
+    return finish(outputs, summaries);
+  },
+});
+
+/** The last stage's verdict comes first: it is what the line came to. */
+function finish(
+  outputs: ReadonlyMap<string, string>,
+  summaries: readonly string[],
+  failure?: string,
+): Outcome {
+  return {
+    outputs: Object.fromEntries(outputs),
+    summary: [...summaries].reverse().join('\n\n'),
+    ...(failure !== undefined && { failure }),
+  };
+}
