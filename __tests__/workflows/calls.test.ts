@@ -81,6 +81,13 @@ describe.each(actionFiles)('%s', (file) => {
     expect(existsSync(join(root, file, '..', action.runs.main))).toBe(true);
   });
 
+  test('declares the inputs that its code reads', async () => {
+    const name = file === 'action.yml' ? 'line' : file.split('/')[1];
+    const Module = z.object({ action: z.object({ inputNames: z.array(z.string()) }) });
+    const { inputNames } = Module.parse(await import(`../../src/actions/${name}.ts`)).action;
+    expect(inputNames).toEqual(Object.keys(action.inputs));
+  });
+
   test('shows a usage that it accepts', () => {
     const usage = text(file)
       .split('\n\n')[0]
