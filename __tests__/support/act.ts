@@ -165,3 +165,10 @@ export function jobOf(result: ActResult, job: string): JobResult {
   if (found === undefined) throw new Error(`job ${job} did not run:\n${result.text}`);
   return found;
 }
+
+/** An output of a job that must have run, and given it. */
+export function outputOf(result: ActResult, job: string, output: string): string {
+  const found = jobOf(result, job).outputs[output];
+  if (found === undefined || found === '') throw new Error(`job ${job} gave no ${output}:\n${result.text}`);
+  return found;
+}
