@@ -16,7 +16,7 @@ const actions: Readonly<Record<string, () => Promise<{ action: Action }>>> = {
 export async function runStep(name: string): Promise<void> {
   const [{ githubHost }, { runAction }] = await Promise.all([
     import('./github/host.ts'),
-    import('./github/action.ts'),
+    import('./github/run.ts'),
   ]);
   const host = githubHost(process.env);
   host.job.log.info(`trainyard ${name} ${VERSION}`);
@@ -29,7 +29,7 @@ export async function runStep(name: string): Promise<void> {
 export async function runCommand([name, ...args]: readonly string[]): Promise<void> {
   const [{ cliHost }, { runAction }] = await Promise.all([
     import('./github/cli.ts'),
-    import('./github/action.ts'),
+    import('./github/run.ts'),
   ]);
   try {
     if (name === undefined || !(name in actions))

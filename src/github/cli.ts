@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util';
 import { messageOf, UserError } from '../lib/errors.ts';
-import { openStore } from '../store/open.ts';
-import type { Host } from './action.ts';
 import { terminal } from './markdown.ts';
 import { cancellation, scratchFolders } from './place.ts';
+import type { Host } from './run.ts';
 
 /** Where a command line keeps its records when it names no store. */
 const DEFAULTS: Readonly<Record<string, string>> = { store: './yard', handoff: './yard', project: '.' };
@@ -31,8 +30,10 @@ export function cliHost(
     workspace: process.cwd(),
     inActions: false,
     scratch: folders.make,
-    openStore: (value: string, input: string) =>
-      openStore(value, input, {
+    openStore: async (value: string, input: string) => {
+      // Loaded here: a first line of the log need not wait for it.
+      const { openStore } = await import('../store/open.ts');
+      return openStore(value, input, {
         inActions: false,
         folder: process.cwd(),
         artifacts: () => {
@@ -40,7 +41,8 @@ export function cliHost(
             `${input} is artifact:, which works only inside a GitHub Actions job; give a folder`,
           );
         },
-      }),
+      });
+    },
     mask: () => {},
   };
   return {

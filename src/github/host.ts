@@ -1,8 +1,7 @@
 import * as core from '@actions/core';
-import { openStore } from '../store/open.ts';
-import type { Host } from './action.ts';
 import { cut } from './markdown.ts';
 import { cancellation, scratchFolders } from './place.ts';
+import type { Host } from './run.ts';
 
 /** A step of a GitHub Actions job. */
 export function githubHost(env: Readonly<Record<string, string | undefined>>): Host {
@@ -20,15 +19,18 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
     workspace,
     inActions: true,
     scratch: folders.make,
-    openStore: (value: string, input: string) =>
-      openStore(value, input, {
+    openStore: async (value: string, input: string) => {
+      // Loaded here: a first line of the log need not wait for it.
+      const { openStore } = await import('../store/open.ts');
+      return openStore(value, input, {
         inActions: env.GITHUB_ACTIONS === 'true',
         folder: workspace,
         artifacts: async () => {
           const { artifactStore } = await import('../store/artifact.ts');
           return artifactStore({ env, log, folder: await folders.make() });
         },
-      }),
+      });
+    },
     mask: (secret: string) => core.setSecret(secret),
   };
   return {

@@ -1,0 +1,41 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { Figure } from './figure.ts';
+import { sizes } from './size.ts';
+import { stages } from './stages.ts';
+import { start } from './start.ts';
+
+/** Every benchmark by the name that `--only` takes. */
+const benchmarks: Readonly<Record<string, () => Promise<Figure[]>>> = { start, size: sizes, stages };
+
+/**
+ * Prints a table of all figures: name, measured, must be, holds. `--json FILE` writes it, too; `--only NAME` measures one.
+ * @returns the exit status: 1 when a figure does not hold
+ */
+export async function bench(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { json: { type: 'string' }, only: { type: 'string' } },
+  });
+  const chosen = Object.entries(benchmarks).filter(
+    ([name]) => values.only === undefined || values.only === name,
+  );
+  if (chosen.length === 0)
+    throw new Error(`there is no benchmark ${values.only}; there are ${Object.keys(benchmarks).join(', ')}`);
+  const figures: Figure[] = [];
+  for (const [, measure] of chosen) figures.push(...(await measure()));
+
+  const rows = figures.map(({ name, measured, limit, unit, how }) => ({
+    name,
+    measured: `${measured.toFixed(2)} ${unit}`,
+    'must be': `≤ ${limit} ${unit}`,
+    holds: measured <= limit ? 'yes' : 'NO',
+    how,
+  }));
+  console.table(rows);
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ node: process.version, figures }, null, 2)}\n`);
+  const failed = rows.filter(({ holds }) => holds === 'NO').length;
+  console.log(`${rows.length - failed} figures passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
