@@ -10,6 +10,7 @@ import { readProject } from '../source/read-project.ts';
 import { findRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { packArchive } from './archive.ts';
+import { type Changes, changesSinceLast } from './changes.ts';
 import { packEnvironment } from './lock.ts';
 import { readConfigSchema, readParams } from './settings.ts';
 import { type Selected, selectSources } from './sources.ts';
@@ -31,6 +32,8 @@ export interface Built {
   readonly training: ResolvedTraining;
   /** A finished Run of this training id in the store: nothing needs to be trained. */
   readonly run: Stored<RunConfig> | undefined;
+  /** Otherwise, what makes this training differ from the last one; undefined when there is none in the store. */
+  readonly changes: Changes | undefined;
 }
 
 /** Makes the trainer and the server of a commit, without running any code of the user's. */
@@ -43,7 +46,9 @@ export async function build({ commit, params, handoff, store }: BuildRequest): P
   for (const built of server === undefined ? [trainer] : [trainer, server]) {
     await putRecord(handoff, source, { config: sourceOf(commit), layers: [], subject: built });
   }
-  return { project: file.value, trainer, server, training, run: await findFinished(store, training) };
+  const finished = await findFinished(store, training);
+  const changes = finished === undefined ? await changesSinceLast(store, trainer, training) : undefined;
+  return { project: file.value, trainer, server, training, run: finished, changes };
 }
 
 async function packTrainer(

@@ -5,7 +5,7 @@ import type { Commit } from '../source/commit.ts';
 
 /** What build found: whether a GPU is needed, and with which parameters. */
 export function buildSummary(built: Built, commit: Commit, limits: string | undefined): string {
-  const { project, training, run, trainer, server } = built;
+  const { project, training, run, trainer, server, changes } = built;
   const at = code(commit.id.slice(0, 12));
   const verdict =
     run === undefined
@@ -25,6 +25,9 @@ export function buildSummary(built: Built, commit: Commit, limits: string | unde
   );
   return [
     verdict,
+    changes === undefined
+      ? ''
+      : `**Why it trains** ${changes.what.map(plain).join(' · ')}, since run ${code(hexOf(changes.since.digest, 12))}${of(changes.since.config.commit)}`,
     params.length > 0 ? table(['parameter', 'value', 'default'], params) : '',
     data.length > 0 ? `**Data** ${data.join(' · ')}` : '',
     limits === undefined ? '' : `_${plain(limits)}_`,
