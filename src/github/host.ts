@@ -1,4 +1,5 @@
 import * as core from '@actions/core';
+import { inert } from './inert.ts';
 import { cut } from './markdown.ts';
 import { cancellation, scratchFolders } from './place.ts';
 import type { Host } from './run.ts';
@@ -8,7 +9,7 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
   const workspace = env.GITHUB_WORKSPACE ?? process.cwd();
   const folders = scratchFolders(env.RUNNER_TEMP);
   const log = {
-    info: (line: string) => core.info(line),
+    info: (line: string) => core.info(inert(line)),
     warning: (line: string) => core.warning(line),
     group: core.group,
   };

@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Aborted by the signals with which a runner, or a person at a terminal, cancels. */
@@ -23,4 +23,9 @@ export function scratchFolders(parent = tmpdir()): { make(): Promise<string>; re
       for (const folder of made) await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What may be kept between runs, and made again: `TRAINYARD_CACHE`, else `~/.cache/trainyard`. */
+export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
+  return env.TRAINYARD_CACHE || join(homedir(), '.cache', 'trainyard');
 }

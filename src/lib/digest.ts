@@ -28,13 +28,14 @@ export function digestOf(bytes: Uint8Array): Digest {
   return finish(createHash('sha256').update(bytes));
 }
 
-/** Reads the file once, streaming. */
-export async function digestOfFile(path: string): Promise<Blob> {
+/** Reads the file once, streaming; `onBytes` is told how many bytes each step took. */
+export async function digestOfFile(path: string, onBytes?: (count: number) => void): Promise<Blob> {
   const hash = createHash('sha256');
   let size = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
     hash.update(chunk);
     size += chunk.length;
+    onBytes?.(chunk.length);
   }
   return { digest: finish(hash), size };
 }

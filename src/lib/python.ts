@@ -2,7 +2,7 @@ import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { digestOf, hexOf } from './digest.ts';
-import { type Environment, toolEnvironment } from './environment.ts';
+import { type Environment, pathWith, toolEnvironment } from './environment.ts';
 import { codeOf, MachineError, UserError } from './errors.ts';
 import { aside } from './files.ts';
 import { digestOfJson } from './json.ts';
@@ -70,6 +70,14 @@ export async function ensureEnvironment(lock: Lock, deps: PythonDeps): Promise<P
     deps.log.info(`environment ${key} was made in ${((Date.now() - started) / 1000).toFixed(1)} s`);
   }
   return { folder, python: python.version };
+}
+
+/** A program's variables with an environment's Python in front. */
+export function activated(
+  variables: Readonly<Record<string, string>>,
+  { folder }: PythonEnvironment,
+): Record<string, string> {
+  return { ...variables, PATH: pathWith(join(folder, 'bin'), variables.PATH), VIRTUAL_ENV: folder };
 }
 
 async function findPython(env: Environment, signal: AbortSignal): Promise<z.infer<typeof interpreter>> {

@@ -13,6 +13,8 @@ const time = z.iso.datetime();
 export const runConfig = z.strictObject({
   trainingId: digest,
   state: runState,
+  /** Why it did not succeed, for people. */
+  reason: z.string().optional(),
   /** The commit whose workflow started it; null outside a workflow. */
   commit: z.string().nullable(),
   params: z.record(z.string(), json),

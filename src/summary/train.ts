@@ -1,0 +1,73 @@
+import { block, code, digests, plain, table } from '../github/markdown.ts';
+import { hexOf } from '../lib/digest.ts';
+import { OUTPUT_LAYER, type RunConfig } from '../records/run.ts';
+import type { TrainResult } from '../train/request.ts';
+import { lineChart } from './chart.ts';
+import { durationText } from './duration.ts';
+
+const CHARTS = 2;
+const MARKS = { succeeded: '✅', failed: '❌', cancelled: '⏹' };
+
+/** What came of a training: metrics and their course, or why there is no model and what to do. */
+export function trainSummary(
+  { trainer, run, series, lastLines }: TrainResult,
+  limits: string | undefined,
+): string {
+  const { config } = run;
+  const succeeded = config.state === 'succeeded';
+  const metrics = [...series].map(([name, { first, last }]) => [
+    code(name),
+    `**${figure(last)}**`,
+    first === last ? '' : `${figure(first)} → ${figure(last)} ${last > first ? '↗' : '↘'}`,
+  ]);
+  const charts = [...series].map(([name, { points }]) => lineChart(name, points)).filter(Boolean);
+  return [
+    `### ${MARKS[config.state]} ${plain(trainer.config.name)} · run ${code(hexOf(run.digest, 12))} · ${config.state} ${succeeded ? 'in' : 'after'} ${timeOf(config)}`,
+    config.reason === undefined ? '' : `**Why:** ${plain(config.reason)}.`,
+    !succeeded && lastLines.length > 0 ? `The last lines of its log:\n\n${block(lastLines.join('\n'))}` : '',
+    metrics.length > 0 ? table(['metric', '>last', 'first → last'], metrics) : '',
+    ...charts.slice(0, CHARTS),
+    parametersOf(config),
+    machineOf(config),
+    next(run.manifest.layers.filter(({ mediaType }) => mediaType === OUTPUT_LAYER).length, config),
+    limits === undefined ? '' : `_${plain(limits)}_`,
+    digests([
+      ['run', run.digest],
+      ['trainer', trainer.digest],
+      ['training id', config.trainingId],
+    ]),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function parametersOf({ params, data }: RunConfig): string {
+  const lines = [
+    ['Parameters', Object.entries(params).map(([name, value]) => `${name} ${JSON.stringify(value)}`)],
+    ['Data', Object.entries(data).map(([name, digest]) => `${name} ${hexOf(digest, 12)}`)],
+  ] as const;
+  return lines
+    .filter(([, values]) => values.length > 0)
+    .map(([title, values]) => `**${title}** ${values.map(code).join(' · ')}`)
+    .join('<br>');
+}
+
+function machineOf({ machine }: RunConfig): string {
+  const memory = Math.round(machine.memoryBytes / 2 ** 30);
+  const python = machine.python === null ? '' : ` · Python ${machine.python}`;
+  return `**Machine** ${machine.os} ${machine.architecture} · ${machine.processors} processors · ${memory} GiB${python}`;
+}
+
+function next(outputs: number, { state }: RunConfig): string {
+  if (state === 'succeeded') return `**Next** package-model takes the model out of its ${outputs} outputs.`;
+  return '**Next** nothing was packaged, and what serves goes on serving. The Run is kept with its log and metrics, without outputs.';
+}
+
+function timeOf({ segments }: RunConfig): string {
+  const spent = segments.map(({ startedAt, endedAt }) => Date.parse(endedAt) - Date.parse(startedAt));
+  return durationText(spent.reduce((sum, time) => sum + time, 0));
+}
+
+function figure(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,89 @@
+import { isAbsolute, relative, resolve } from 'node:path';
+import { codeOf, messageOf, userErrors } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { digestOfTree } from '../lib/tree.ts';
+import type { TrainerConfig } from '../records/program.ts';
+
+/** Between two lines that tell how far the reading of large data is. */
+const PROGRESS_MS = 5000;
+
+/**
+ * Says where every data set lies on this machine.
+ * @param folder the machine's TRAINYARD_DATA folder, which relative paths lie in
+ * @throws UserError when a relative path has no folder, or leads out of it
+ */
+export function locateData(
+  declared: TrainerConfig['data'],
+  folder: string | undefined,
+): ReadonlyMap<string, string> {
+  const problems: string[] = [];
+  const paths = Object.entries(declared).map(([name, { path }]) => {
+    const place = resolve(folder ?? '', path);
+    if (!isAbsolute(path)) {
+      if (folder === undefined) {
+        problems.push(
+          `${name}: its path ${path} is relative to the machine's data folder, and TRAINYARD_DATA is not set here; set it to that folder in the environment of the runner (the file .env in the runner's own folder)`,
+        );
+      } else if (relative(folder, place).split('/')[0] === '..') {
+        problems.push(`${name}: its path ${path} leads out of the data folder ${folder}`);
+      }
+    }
+    return [name, place] as const;
+  });
+  if (problems.length > 0) throw userErrors('the data cannot be found', problems);
+  return new Map(paths);
+}
+
+/**
+ * Reads every data set once, to prove that it is what the trainer was built for.
+ * @param paths where each lies
+ * @throws UserError naming every one that is missing or differs, with the digest that was found
+ */
+export async function verifyData(
+  declared: TrainerConfig['data'],
+  paths: ReadonlyMap<string, string>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const problems: string[] = [];
+  for (const [name, path] of paths) {
+    try {
+      const found = await digestOfTree(path, progress(name, log, signal));
+      const expected = declared[name]?.digest;
+      if (found.digest === expected) log.info(`data ${name}: ${found.size} bytes verified`);
+      else {
+        problems.push(
+          `${name}: ${path} is not what trainyard.yml says: its digest is ${found.digest}, expected was ${expected}. If it is the right data, write digest: "${found.digest}" under trainer.data.${name}, and commit`,
+        );
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      problems.push(`${name}: ${whyUnreadable(path, name, error)}`);
+    }
+  }
+  if (problems.length > 0) throw userErrors('the data cannot be used', problems);
+}
+
+function whyUnreadable(path: string, name: string, error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return `${path} is not on this machine; put it there, or correct trainer.data.${name}.path`;
+    case 'EACCES':
+      return `${path} cannot be read by the user that the runner runs as (${messageOf(error)})`;
+    default:
+      return messageOf(error);
+  }
+}
+
+function progress(name: string, log: Log, signal: AbortSignal): (count: number, total: number) => void {
+  let done = 0;
+  let next = Date.now() + PROGRESS_MS;
+  return (count, total) => {
+    signal.throwIfAborted();
+    done += count;
+    if (Date.now() < next) return;
+    next = Date.now() + PROGRESS_MS;
+    log.info(`data ${name}: ${Math.floor((100 * done) / total)} % of ${total} bytes read`);
+  };
+}

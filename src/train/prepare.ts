@@ -1,0 +1,41 @@
+import { activated, ensureEnvironment } from '../lib/python.ts';
+import type { Stored } from '../records/kind.ts';
+import type { TrainerConfig } from '../records/program.ts';
+import type { ResolvedTraining } from '../records/training.ts';
+import { readLock } from '../store/lock.ts';
+import { commandOf, variablesOf } from './contract.ts';
+import { locateData, verifyData } from './data.ts';
+import type { TrainDeps } from './request.ts';
+import { unpackSource } from './source.ts';
+import type { Workspace } from './workspace.ts';
+
+/** All that it takes to start the program. */
+export interface Prepared {
+  readonly command: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+  /** Python's version. */
+  readonly python: string;
+}
+
+/** Command, source, data and environment; what is found wrong at once comes before what takes time. */
+export async function prepare(
+  { config, manifest }: Stored<TrainerConfig>,
+  { params }: ResolvedTraining,
+  workspace: Workspace,
+  deps: TrainDeps,
+): Promise<Prepared> {
+  const { handoff, log, signal, env } = deps;
+  const lock = await readLock(handoff, config.environment);
+  const data = locateData(config.data, deps.dataFolder);
+  const command = commandOf(config, params, data, workspace);
+  const variables = variablesOf(config, data, workspace, env);
+  for (const name of config.env.filter((declared) => env[declared] === undefined))
+    log.warning(`trainer.env names ${name}, which is not set on this machine`);
+  await unpackSource(handoff, manifest, workspace.source);
+  await log.group('Verify the data', () => verifyData(config.data, data, log, signal));
+  const python = await log.group('Prepare the environment', () =>
+    ensureEnvironment(lock, { folder: deps.environments, env, log, signal, uv: deps.uv }),
+  );
+  signal.throwIfAborted();
+  return { command, variables: activated(variables, python), python: python.python };
+}

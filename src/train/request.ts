@@ -1,0 +1,45 @@
+import type { Digest } from '../lib/digest.ts';
+import type { Environment } from '../lib/environment.ts';
+import type { JsonObject } from '../lib/json.ts';
+import type { Log, ProgramConsole } from '../lib/log.ts';
+import type { Stored } from '../records/kind.ts';
+import type { TrainerConfig } from '../records/program.ts';
+import type { RunConfig } from '../records/run.ts';
+import type { Store } from '../store/store.ts';
+import type { Series } from './series.ts';
+
+export interface TrainRequest {
+  /** The trainer Program that build made. */
+  readonly trainer: Digest;
+  /** Overrides of its parameters, the same as for build. */
+  readonly params: JsonObject;
+  /** The commit whose workflow started this; null outside a workflow. */
+  readonly commit: string | null;
+}
+
+/** What a training needs of the machine. */
+export interface TrainDeps {
+  /** Where the trainer is read from, and the Run is written to. */
+  readonly handoff: Store;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** The machine's variables; the program gets the part that an allow-list takes. */
+  readonly env: Environment;
+  /** The folder that relative paths of data lie in. */
+  readonly dataFolder: string | undefined;
+  /** Where Python environments are kept between trainings. */
+  readonly environments: string;
+  /** The path of uv. */
+  uv(): Promise<string>;
+  /** Shows the program's lines while `work` runs. */
+  console<T>(work: (console: ProgramConsole) => Promise<T>): Promise<T>;
+}
+
+export interface TrainResult {
+  readonly trainer: Stored<TrainerConfig>;
+  readonly run: Stored<RunConfig>;
+  /** The course of every metric. */
+  readonly series: ReadonlyMap<string, Series>;
+  /** The last lines that the program printed. */
+  readonly lastLines: readonly string[];
+}

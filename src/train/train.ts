@@ -1,0 +1,59 @@
+import type { Digest } from '../lib/digest.ts';
+import { UserError } from '../lib/errors.ts';
+import type { Stored } from '../records/kind.ts';
+import { program, type TrainerConfig } from '../records/program.ts';
+import { type RunConfig, run } from '../records/run.ts';
+import { trainingOf } from '../records/training.ts';
+import { getRecord, putRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import { collectOutputs, collectTrace } from './collect.ts';
+import { launch } from './launch.ts';
+import { describeMachine } from './machine.ts';
+import { prepare } from './prepare.ts';
+import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
+import { lastLines } from './tail.ts';
+import { judge } from './verdict.ts';
+import { makeWorkspace, removeWorkspace } from './workspace.ts';
+
+/**
+ * Runs a trainer, and records what came of it: a Run, also of a training that failed or was cancelled, then without outputs.
+ * @throws UserError for what is wrong before the program starts; nothing is recorded then
+ */
+export async function train(request: TrainRequest, deps: TrainDeps): Promise<TrainResult> {
+  const { handoff, log } = deps;
+  const trainer = await readTrainer(handoff, request.trainer);
+  const training = trainingOf(trainer, request.params, 'input params');
+  log.info(`training id ${training.trainingId}`);
+  const root = await handoff.scratch();
+  try {
+    const workspace = await makeWorkspace(root, training.params);
+    const prepared = await prepare(trainer, training, workspace, deps);
+    const startedAt = new Date().toISOString();
+    const { ending, metrics } = await launch(trainer.config, prepared, workspace, deps);
+    const endedAt = new Date().toISOString();
+    const { state, reason, outputs } = await judge(ending, trainer.config.timeoutSeconds, () =>
+      collectOutputs(handoff, workspace.output),
+    );
+    const config: RunConfig = {
+      ...training,
+      state,
+      ...(reason !== undefined && { reason }),
+      commit: request.commit,
+      metrics: metrics.last,
+      segments: [{ startedAt, endedAt, ...ending.exit }],
+      machine: describeMachine(prepared.python),
+    };
+    const last = await lastLines(workspace.log, 20);
+    const layers = [...outputs, ...(await collectTrace(handoff, workspace))];
+    const record = await putRecord(handoff, run, { config, layers, subject: trainer });
+    return { trainer, run: record, series: metrics.series, lastLines: last };
+  } finally {
+    await removeWorkspace(root);
+  }
+}
+
+async function readTrainer(store: Store, digest: Digest): Promise<Stored<TrainerConfig>> {
+  const { config, ...rest } = await getRecord(store, program, digest);
+  if (config.role === 'trainer') return { ...rest, config };
+  throw new UserError(`${digest} is a server; give the digest of the trainer, the output trainer of build`);
+}
