@@ -22,7 +22,7 @@ interface Running {
 }
 
 /**
- * The living processes that carry TRAINYARD_MARKER=`marker` in their environment, that are in the session of `leader`
+ * The living processes whose TRAINYARD_MARKER begins with `marker`, that are in the session of `leader`
  * (they may have emptied their environment), and all that descends from those (they may have left the session). Zombies
  * and this process don't count. Outside Linux: the leader's process group while one of it lives.
  */
@@ -69,6 +69,11 @@ export async function endFound(
     await sleep(10);
     found = await find();
   }
+}
+
+/** Ends every process whose marker begins so: what a lost supervisor left behind. Linux only; elsewhere nothing is found. */
+export async function endMarked(marker: string, graceSeconds: number): Promise<void> {
+  await endFound(() => findGroup(marker), 'SIGTERM', graceSeconds);
 }
 
 /** One that has ended, or that is not ours to signal, is passed over. */

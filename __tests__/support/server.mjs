@@ -1,0 +1,48 @@
+// A user's server for tests, as small as one can be. MODE says how it misbehaves.
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const { MODE = '', PORT, TRAINYARD_RELEASE: release, OFFSET = '0' } = process.env;
+console.log(`server of ${release} starts with API_KEY ${process.env.API_KEY}`);
+if (MODE === 'dies') {
+  console.error('Traceback: no such layer');
+  process.exit(7);
+}
+if (MODE === 'daemon') {
+  const daemon = spawn('sleep', ['97'], { detached: true, stdio: 'ignore' });
+  console.log(`daemon ${daemon.pid}`);
+  daemon.unref();
+}
+
+const server = createServer(async (request, answer) => {
+  const url = new URL(request.url, 'http://server');
+  const json = (body, status = 200) =>
+    answer
+      .writeHead(status, { 'content-type': 'application/json', 'x-trainyard-release': 'forged' })
+      .end(JSON.stringify(body));
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  switch (url.pathname) {
+    case '/ready':
+      return MODE === 'hangs' ? undefined : json({});
+    case '/sum': {
+      const sum = JSON.parse(text).numbers.reduce((a, b) => a + b, Number(OFFSET));
+      return json({ sum, extra: release });
+    }
+    case '/slow':
+      await sleep(Number(url.searchParams.get('ms')));
+      return json({ release, pid: process.pid });
+    case '/die':
+      return process.exit(3);
+    case '/env':
+      return json(process.env);
+    default:
+      return json({ release, pid: process.pid, forwarded: request.headers['x-forwarded-for'] });
+  }
+});
+server.on('upgrade', (_request, socket) => {
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+  socket.on('data', (bytes) => socket.write(`${release} ${bytes}`));
+});
+server.listen(Number(PORT), '127.0.0.1');

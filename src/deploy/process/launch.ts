@@ -1,0 +1,49 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MachineError } from '../../lib/errors.ts';
+import { type Exit, launch } from '../../lib/process.ts';
+import { FrontClient } from './front-client.ts';
+
+const LIMIT_SECONDS = 20;
+
+export interface FrontPlace {
+  /** The state folder of the project and environment. */
+  readonly state: string;
+  readonly name: string;
+  readonly environment: string;
+  /** The machine's variables, of which the front gets the few that node needs. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Gives what starts a front; called only when none runs. */
+  command(): Promise<readonly string[]>;
+}
+
+/** Gives a client of the front that runs here, started if none does. It outlives this process and its job. */
+export async function ensureFront(place: FrontPlace): Promise<FrontClient> {
+  const client = new FrontClient(place.state);
+  if ((await client.find()) !== undefined) return client;
+  const output = join(place.state, 'front.out');
+  await rm(output, { force: true });
+  const argv = [...(await place.command()), place.name, place.environment];
+  const { exited } = await launch(argv, { cwd: place.state, env: frontEnvironment(place.env), output });
+  let exit: Exit | undefined;
+  void exited.then((found) => {
+    exit = found;
+  });
+  for (const end = Date.now() + LIMIT_SECONDS * 1000; Date.now() < end; await sleep(25)) {
+    if ((await client.find()) !== undefined) return client;
+    if (exit !== undefined) break;
+  }
+  const said = (await readFile(output, 'utf8')).trimEnd().split('\n').slice(-20).join('\n');
+  throw new MachineError(`the front did not start (${output}): ${said || 'it said nothing'}`);
+}
+
+/** Nothing of the job, so that the runner does not take the front for its own and end it. */
+export function frontEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      (entry): entry is [string, string] =>
+        entry[1] !== undefined && /^(PATH|HOME|LANG|LC_[A-Z]+|TZ)$/.test(entry[0]),
+    ),
+  );
+}
