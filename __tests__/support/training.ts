@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,4 +82,14 @@ export async function trainingMachine(): Promise<TrainingMachine> {
 /** A trainer's data set as its configuration names it. */
 export function dataAt(path: string, digest: Digest): TrainerConfig['data'] {
   return { set: { path, digest } };
+}
+
+/** Whether a process runs; one that has ended and that nobody has asked for yet does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
 }

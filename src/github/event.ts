@@ -37,7 +37,7 @@ export function checkEvent(name: string | undefined, payload: unknown): void {
 /** The payload of the event that started the job; undefined when there is none that can be read. */
 export async function readPayload(path: string | undefined): Promise<unknown> {
   if (path === undefined) return undefined;
-  const text = await readFile(path, 'utf8').catch(() => 'null');
+  const text = await readFile(path, 'utf8').catch(() => '');
   try {
     return JSON.parse(text);
   } catch {

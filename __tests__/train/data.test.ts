@@ -1,0 +1,73 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type Digest, digestOf } from '../../src/lib/digest.ts';
+import { digestOfTree } from '../../src/lib/tree.ts';
+import { dataAt, type TrainingMachine, trainingMachine } from '../support/training.ts';
+
+let machine: TrainingMachine;
+const right = digestOf(Buffer.from('1,2\n'));
+const wrong = digestOf(Buffer.from('wrong'));
+beforeAll(async () => {
+  machine = await trainingMachine();
+  await writeFile(join(machine.data, 'a.csv'), '1,2\n');
+  await mkdir(join(machine.data, 'folder/deep'), { recursive: true });
+  await writeFile(join(machine.data, 'folder/deep/b'), 'b');
+}, 120_000);
+afterAll(() => machine.remove());
+
+const FILES = {
+  'train.sh':
+    'cat "$TRAINYARD_DATA_SET" > "$TRAINYARD_OUTPUT_DIR/m" 2>&1 || ls "$TRAINYARD_DATA_SET" > "$TRAINYARD_OUTPUT_DIR/m"',
+};
+const trainWith = (data: ReturnType<typeof dataAt>, dataFolder: string | undefined = machine.data) =>
+  machine.train(FILES, { command: ['sh', 'train.sh'], data }, {}, { dataFolder });
+
+test('a relative path lies in the data folder, an absolute one where it says', async () => {
+  for (const path of ['a.csv', join(machine.data, 'a.csv')]) {
+    const result = await trainWith(dataAt(path, right));
+    expect(await machine.output(result, 'm')).toBe('1,2\n');
+    expect(result.run.config.data).toEqual({ set: right });
+  }
+});
+
+test('a folder is one data set', async () => {
+  const { digest } = await digestOfTree(join(machine.data, 'folder'));
+  expect(await machine.output(await trainWith(dataAt('folder', digest)), 'm')).toBe('deep\n');
+});
+
+test('data that is missing or differs is told all at once, with the digest that is right', async () => {
+  const data = {
+    ...dataAt('a.csv', wrong),
+    gone: { path: 'gone.csv', digest: wrong },
+    below: { path: 'a.csv/x', digest: wrong },
+    fine: { path: 'a.csv', digest: right },
+  };
+  const error = await trainWith(data).catch((caught: unknown) => caught);
+  expect(error).toMatchObject({ name: 'UserError' });
+  const lines = String(error).split('\n');
+  expect(lines).toHaveLength(4);
+  const line = (name: string) => lines.find((candidate) => candidate.includes(`- ${name}: `));
+  expect(line('set')).toContain(`its digest is ${right}, expected was ${wrong}`);
+  expect(line('set')).toContain(`write digest: "${right}" under trainer.data.set, and commit`);
+  expect(line('gone')).toMatch(
+    /gone.csv is not on this machine; put it there, or correct trainer.data.gone.path/,
+  );
+  expect(line('below')).toMatch(/is not on this machine/);
+});
+
+test('a folder with a link in it is refused', async () => {
+  await mkdir(join(machine.data, 'linked'));
+  await symlink('/etc/hostname', join(machine.data, 'linked/l'));
+  await expect(trainWith(dataAt('linked', wrong))).rejects.toThrow(/set: l is a symbolic link/);
+});
+
+test('a relative path needs TRAINYARD_DATA, and stays in it', async () => {
+  const unset: Digest = right;
+  await expect(
+    machine.train(FILES, { data: dataAt('a.csv', unset) }, {}, { dataFolder: undefined }),
+  ).rejects.toThrow(/relative to the machine's data folder, and TRAINYARD_DATA is not set here; set it/);
+  await expect(trainWith(dataAt('../yard/oci-layout', right))).rejects.toThrow(
+    /leads out of the data folder/,
+  );
+});

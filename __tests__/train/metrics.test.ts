@@ -1,0 +1,99 @@
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { run } from '../../src/lib/process.ts';
+import { Metrics } from '../../src/train/metrics.ts';
+
+let folder: string;
+let file: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'metrics-'));
+  file = join(folder, 'metrics.jsonl');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('the metrics file', () => {
+  test('is read as it grows; a line without its end waits', async () => {
+    const metrics = new Metrics(file);
+    expect(await metrics.read()).toBeUndefined();
+    await writeFile(file, '{"step": 1, "loss": 1}\n{"step": 2, "lo');
+    expect(await metrics.read()).toMatchObject({ step: 1, values: [['loss', 1]] });
+    expect(await metrics.read()).toBeUndefined();
+    await appendFile(file, 'ss": 0.5}\n{"step": 3, "accuracy": 0.9}');
+    expect(await metrics.read()).toMatchObject({ step: 2 });
+    await metrics.finish();
+    expect(metrics.last).toEqual({ loss: 0.5, accuracy: 0.9 });
+    expect(metrics.problems).toEqual([]);
+  });
+
+  test('what is no number is left out, and told with its line', async () => {
+    const metrics = new Metrics(file);
+    const lines = [
+      '{"loss": NaN, "accuracy": 1}',
+      '',
+      'oops',
+      '[1]',
+      '{"loss": "low"}',
+      '{"__proto__": 2}',
+      '{"a": 1',
+    ];
+    await writeFile(file, lines.join('\r\n'));
+    await metrics.finish();
+    expect(Object.entries(metrics.last)).toEqual([
+      ['accuracy', 1],
+      ['__proto__', 2],
+    ]);
+    expect(metrics.problems).toEqual([
+      'line 1 has no finite number for "loss"',
+      'line 3 is not a JSON object',
+      'line 4 is not a JSON object',
+      'line 5 has no finite number for "loss"',
+      'line 7 is not a JSON object',
+    ]);
+  });
+
+  test('of many steps a thinned course is kept, with first and last', async () => {
+    const metrics = new Metrics(file);
+    await writeFile(
+      file,
+      Array.from({ length: 10_000 }, (_, i) => `{"step": ${i}, "loss": ${i / 2}}\n`).join(''),
+    );
+    await metrics.finish();
+    const series = metrics.series.get('loss');
+    expect(series).toMatchObject({ first: 0, last: 4999.5 });
+    const steps = series?.points.map(([step]) => step) ?? [];
+    expect(steps.length).toBeGreaterThan(50);
+    expect(steps.length).toBeLessThanOrEqual(100);
+    expect(new Set(steps.slice(1).map((step, i) => step - (steps[i] ?? 0))).size).toBe(1);
+  });
+
+  test('that is begun anew forgets what it held', async () => {
+    const metrics = new Metrics(file);
+    await writeFile(file, '{"step": 1, "loss": 1, "gone": 1}\n{"step": 2, "loss": 1}\n');
+    await metrics.read();
+    await writeFile(file, '{"step": 1, "loss": 3}\n');
+    await metrics.finish();
+    expect(metrics.last).toEqual({ loss: 3 });
+  });
+
+  test('names, problems and lines without end are bounded', async () => {
+    const metrics = new Metrics(file);
+    const names = JSON.stringify(Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`m${i}`, i])));
+    await writeFile(file, `${names}\n${'x'.repeat(3 << 20)}\n{"m1": 7}\n`);
+    await metrics.finish();
+    expect(Object.keys(metrics.last)).toHaveLength(500);
+    expect(metrics.last.m1).toBe(7);
+    expect(metrics.problems).toHaveLength(6);
+    expect(metrics.problems.at(-1)).toBe('and 96 more like these');
+  });
+
+  test('that is a pipe or a folder is not waited for', async () => {
+    await run(['mkfifo', file]);
+    const metrics = new Metrics(file);
+    await metrics.finish();
+    const inFolder = new Metrics(folder);
+    await inFolder.finish();
+    expect({ ...metrics.last, ...inFolder.last }).toEqual({});
+  });
+});
