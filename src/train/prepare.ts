@@ -3,10 +3,10 @@ import type { Stored } from '../records/kind.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import type { ResolvedTraining } from '../records/training.ts';
 import { readLock } from '../store/lock.ts';
+import { unpackSource } from '../store/source.ts';
 import { commandOf, variablesOf } from './contract.ts';
 import { locateData, verifyData } from './data.ts';
 import type { TrainDeps } from './request.ts';
-import { unpackSource } from './source.ts';
 import type { Workspace } from './workspace.ts';
 
 /** All that it takes to start the program. */

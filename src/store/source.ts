@@ -7,8 +7,8 @@ import { UserError } from '../lib/errors.ts';
 import { isInside } from '../records/names.ts';
 import type { Manifest } from '../records/oci.ts';
 import { SOURCE_LAYER } from '../records/program.ts';
-import { readBytes } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
+import { readBytes } from './records.ts';
+import type { Store } from './store.ts';
 
 /**
  * Unpacks a program's source into a folder. Its digest is proved before its first byte is parsed.
@@ -16,7 +16,7 @@ import type { Store } from '../store/store.ts';
  */
 export async function unpackSource(store: Store, program: Manifest, folder: string): Promise<void> {
   const source = program.layers.find(({ mediaType }) => mediaType === SOURCE_LAYER);
-  if (source === undefined) throw new UserError('the trainer has no source; build it again');
+  if (source === undefined) throw new UserError('the program has no source; build it again');
   const archive = extract();
   archive.end(await readBytes(store, source.digest));
   const seen = new Set<string>();
@@ -24,7 +24,7 @@ export async function unpackSource(store: Store, program: Manifest, folder: stri
     const { name, type, mode } = entry.header;
     if (type !== 'file' || !isInside(name) || seen.has(name)) {
       throw new UserError(
-        `the trainer's source holds ${JSON.stringify(name)} (${type}), which build does not write; build it again`,
+        `the program's source holds ${JSON.stringify(name)} (${type}), which build does not write; build it again`,
       );
     }
     seen.add(name);
