@@ -12,7 +12,9 @@ const LEFT_OUT = ['output', 'digits.csv', '__pycache__', '.venv'];
 /** Copies the example to a folder, under another name if given, with ports that are free on this machine. */
 export async function digitsProject(place: string, name = 'digits'): Promise<string> {
   await cp(example, place, { recursive: true, filter: (from) => !LEFT_OUT.includes(basename(from)) });
-  await edit(join(place, 'trainyard.yml'), (text) => text.replace('name: digits', `name: ${name}`));
+  if (name !== 'digits') {
+    await edit(join(place, 'trainyard.yml'), (text) => text.replace('name: digits', `name: ${name}`));
+  }
   for (const environment of ['staging', 'production']) {
     const port = await freePort();
     await edit(join(place, 'environments', `${environment}.yml`), (text) =>

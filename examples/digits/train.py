@@ -1,15 +1,15 @@
 """Trains a classifier of handwritten digits and exports it to ONNX.
 
-    python train.py [PARAMETERS.json]
+    python train.py [--epochs=20] [--learning-rate=0.1] [--hidden=64] [--seed=7]
 
 Under Trainyard the data, the outputs and the metrics are where its environment variables say. Without
 them it reads ./digits.csv (see make_data.py) and writes into ./output. The same data, parameters, lock
 file and kind of processor give the same bytes.
 """
 
+import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 # Sums of floats depend on how many threads share them. One thread gives the same bits on any number
@@ -33,9 +33,12 @@ METRICS = Path(os.environ.get("TRAINYARD_METRICS_FILE", OUTPUT / "metrics.jsonl"
 DEFAULTS = {"epochs": 20, "learning-rate": 0.1, "hidden": 64, "seed": 7}
 
 
-def read_parameters(arguments: list[str]) -> dict:
-    """The parameters in the JSON file that is named, laid over the defaults."""
-    return DEFAULTS | (json.loads(Path(arguments[0]).read_text()) if arguments else {})
+def read_parameters() -> dict:
+    """The parameters of the command line, laid over the defaults."""
+    parser = argparse.ArgumentParser(description="Trains a classifier of handwritten digits.")
+    for name, default in DEFAULTS.items():
+        parser.add_argument(f"--{name}", dest=name, type=type(default), default=default)
+    return vars(parser.parse_args())
 
 
 def train(parameters: dict, x: np.ndarray, y: np.ndarray, held_out: np.ndarray) -> Pipeline:
@@ -99,7 +102,7 @@ def tensor(name: str, values: np.ndarray) -> dict:
 
 
 def main() -> None:
-    parameters = read_parameters(sys.argv[1:])
+    parameters = read_parameters()
     table = np.loadtxt(DATA, delimiter=",", skiprows=1, dtype=np.float32)
     x, y = table[:, :64], table[:, 64].astype(int)
     # Every fifth row, whatever the seed: runs with other seeds are measured on the same rows.
