@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { CommandError, type Group, launch, run, startGroup } from '../../src/lib/process.ts';
@@ -97,6 +98,14 @@ describe('startGroup', () => {
     expect(new Set(lines)).toEqual(new Set(['ONLY=this', 'TRAINYARD_MARKER=abc']));
     expect(await group.exited).toEqual({ status: 0, signal: null });
     await group.end(0);
+  });
+
+  test('what it printed is there however late it is read', async () => {
+    const group = await start('seq 1 5000; echo aside >&2');
+    await group.exited;
+    await sleep(100);
+    expect((await text(group.stdout)).trim().split('\n')).toHaveLength(5000);
+    expect(await text(group.stderr)).toBe('aside\n');
   });
 
   test('SIGTERM reaches each process once, and its orderly end may take the grace', async () => {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { endFound, type Found, findGroup } from './descendants.ts';
 import { MachineError, messageOf } from './errors.ts';
 
@@ -104,7 +104,14 @@ export async function startGroup(
   const { child, group } = await spawnGroup(argv, options);
   child.stdin.on('error', () => {});
   child.stdin.end();
-  return group;
+  return { ...group, stdout: kept(child.stdout), stderr: kept(child.stderr) };
+}
+
+/** Node throws away what nobody has begun to read when a process ends; the reader of this may come later. */
+function kept(stream: Readable): Readable {
+  const reader = new PassThrough();
+  pipeline(stream, reader, () => {}); // a failure is seen by the reader
+  return reader;
 }
 
 /**

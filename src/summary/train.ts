@@ -27,7 +27,14 @@ export function trainSummary(
     !succeeded && lastLines.length > 0 ? `The last lines of its log:\n\n${block(lastLines.join('\n'))}` : '',
     metrics.length > 0 ? table(['metric', '>last', 'first → last'], metrics) : '',
     ...charts.slice(0, CHARTS),
-    parametersOf(config),
+    listOf(
+      'Parameters',
+      Object.entries(config.params).map(([name, value]) => `${name} ${JSON.stringify(value)}`),
+    ),
+    listOf(
+      'Data',
+      Object.entries(config.data).map(([name, digest]) => `${name} ${hexOf(digest, 12)}`),
+    ),
     machineOf(config),
     next(run.manifest.layers.filter(({ mediaType }) => mediaType === OUTPUT_LAYER).length, config),
     limits === undefined ? '' : `_${plain(limits)}_`,
@@ -41,15 +48,8 @@ export function trainSummary(
     .join('\n\n');
 }
 
-function parametersOf({ params, data }: RunConfig): string {
-  const lines = [
-    ['Parameters', Object.entries(params).map(([name, value]) => `${name} ${JSON.stringify(value)}`)],
-    ['Data', Object.entries(data).map(([name, digest]) => `${name} ${hexOf(digest, 12)}`)],
-  ] as const;
-  return lines
-    .filter(([, values]) => values.length > 0)
-    .map(([title, values]) => `**${title}** ${values.map(code).join(' · ')}`)
-    .join('<br>');
+function listOf(title: string, values: readonly string[]): string {
+  return values.length === 0 ? '' : `**${title}** ${values.map(code).join(' · ')}`;
 }
 
 function machineOf({ machine }: RunConfig): string {

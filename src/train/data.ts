@@ -22,7 +22,7 @@ export function locateData(
     if (!isAbsolute(path)) {
       if (folder === undefined) {
         problems.push(
-          `${name}: its path ${path} is relative to the machine's data folder, and TRAINYARD_DATA is not set here; set it to that folder in the environment of the runner (the file .env in the runner's own folder)`,
+          `${name}: its path ${path} is relative to the machine's data folder, and TRAINYARD_DATA is not set here; set it to that folder (on a runner: in the file .env of the runner's own folder)`,
         );
       } else if (relative(folder, place).split('/')[0] === '..') {
         problems.push(`${name}: its path ${path} leads out of the data folder ${folder}`);

@@ -50,7 +50,7 @@ export async function follow(group: Group, following: Following): Promise<Ending
     await Promise.race([output, sleep(DRAIN_MS, undefined, { ref: false })]);
     for (const stream of [group.stdout, group.stderr]) stream.destroy();
     await Promise.all([output, telling]);
-    await metrics.finish();
+    tell(console, await metrics.finish());
     return { how, exit: await group.exited, survivors };
   } finally {
     over.abort();
@@ -101,16 +101,17 @@ async function copyLines(stream: Readable, console: ProgramConsole, log: FileHan
 
 async function tellMetrics(metrics: Metrics, console: ProgramConsole, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
-    const line = await metrics.read();
-    if (line !== undefined && line.values.length > 0) console.say(describe(line));
+    tell(console, await metrics.read());
     await sleep(METRICS_MS, undefined, { signal: over }).catch(() => {});
   }
 }
 
 /** `step 12 loss 0.31 accuracy 0.95`, on one line whatever the names hold. */
-function describe({ step, values }: MetricsLine): string {
+function tell(console: ProgramConsole, line: MetricsLine | undefined): void {
+  if (line === undefined || line.values.length === 0) return;
+  const { step, values } = line;
   const parts = values.map(
     ([name, value]) => `${name.replace(/\p{Cc}/gu, ' ')} ${Number(value.toPrecision(4))}`,
   );
-  return [...(step === undefined ? [] : [`step ${step}`]), ...parts].join(' ');
+  console.say([...(step === undefined ? [] : [`step ${step}`]), ...parts].join(' '));
 }

@@ -61,10 +61,10 @@ export class Metrics {
     }
   }
 
-  /** Reads the rest, after the program's end: a last line without its end, too. */
-  async finish(): Promise<void> {
-    await this.read();
-    if (this.#rest.length > 0) this.#add(this.#rest);
+  /** Reads the rest, after the program's end: a last line without its end, too. Gives the last new line. */
+  async finish(): Promise<MetricsLine | undefined> {
+    const last = await this.read();
+    return (this.#rest.length > 0 ? this.#add(this.#rest) : undefined) ?? last;
   }
 
   #startOver(): void {
