@@ -1,4 +1,4 @@
-import { messageOf, UserError } from '../lib/errors.ts';
+import { codeOf, messageOf, UserError } from '../lib/errors.ts';
 import type { Descriptor } from '../records/oci.ts';
 import type { RunState } from '../records/run.ts';
 import type { Ending } from './follow.ts';
@@ -36,7 +36,7 @@ export async function judge(
   try {
     return { state: 'succeeded', outputs: await collect() };
   } catch (error) {
-    if (error instanceof UserError) return failed(messageOf(error));
+    if (error instanceof UserError || codeOf(error) === 'EACCES') return failed(messageOf(error));
     throw error;
   }
 }
