@@ -32,7 +32,7 @@ export async function runCommand([name, ...args]: readonly string[]): Promise<vo
     import('./github/run.ts'),
   ]);
   try {
-    if (name === undefined || !(name in actions))
+    if (name === undefined || !Object.hasOwn(actions, name))
       throw new Error(`usage: trainyard ${Object.keys(actions).join('|')} [--input value …]`);
     const action = await loadAction(name);
     await runAction(name, async () => action, cliHost(args, action.inputNames, process.env));

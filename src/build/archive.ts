@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { UserError } from '../lib/errors.ts';
 import type { Commit, CommitFile } from '../source/commit.ts';
-import { isLfsPointer } from '../source/select.ts';
+import { lfsRefusal } from '../source/refusal.ts';
 
 /** A program's source: a tar whose bytes depend on paths, modes and contents alone. */
 export interface Archive {
@@ -19,12 +19,8 @@ export interface Archive {
  */
 export async function packArchive(commit: Commit, files: readonly CommitFile[]): Promise<Archive> {
   const contents = await commit.read(files);
-  const pointers = files.filter((_, i) => isLfsPointer(contents[i] ?? Buffer.alloc(0)));
-  if (pointers.length > 0) {
-    throw new UserError(
-      `Git LFS is not supported yet, and these files are LFS pointers: ${pointers.map(({ path }) => path).join(', ')}. Commit the files themselves, or leave them out of source`,
-    );
-  }
+  const pointers = lfsRefusal(files, contents);
+  if (pointers !== undefined) throw new UserError(pointers);
   const root = commonFolder([posix.join(commit.project, 'x'), ...files.map(({ path }) => path)]);
   const tar = pack();
   files.forEach(({ path, mode }, i) => {

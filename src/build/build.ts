@@ -1,6 +1,14 @@
 import type { JsonObject } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
-import { program, type ServerConfig, SOURCE_LAYER, type TrainerConfig } from '../records/program.ts';
+import { resolveParams } from '../records/params.ts';
+import {
+  LOCK_LAYER,
+  type ProgramConfig,
+  program,
+  type ServerConfig,
+  SOURCE_LAYER,
+  type TrainerConfig,
+} from '../records/program.ts';
 import { type RunConfig, run, trainingName } from '../records/run.ts';
 import { source } from '../records/source.ts';
 import { type ResolvedTraining, trainingOf } from '../records/training.ts';
@@ -9,11 +17,9 @@ import type { Project } from '../source/project.ts';
 import { readProject } from '../source/read-project.ts';
 import { findRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
-import { packArchive } from './archive.ts';
 import { type Changes, changesSinceLast } from './changes.ts';
-import { packEnvironment } from './lock.ts';
-import { readConfigSchema, readParams } from './settings.ts';
-import { type Selected, selectSources } from './sources.ts';
+import { type Prepared, prepareServer, prepareTrainer } from './prepare.ts';
+import { selectSources } from './sources.ts';
 
 export interface BuildRequest {
   readonly commit: Commit;
@@ -36,72 +42,35 @@ export interface Built {
   readonly changes: Changes | undefined;
 }
 
-/** Makes the trainer and the server of a commit, without running any code of the user's. */
+const PARAMS = 'input params';
+
+/** Makes the trainer and the server of a commit, without running any code of the user's. All is checked before anything is written. */
 export async function build({ commit, params, handoff, store }: BuildRequest): Promise<Built> {
   const file = await readProject(commit);
   const selected = selectSources(commit, file);
-  const trainer = await packTrainer(handoff, commit, file.value, selected.trainer);
-  const training = trainingOf(trainer, params, 'input params');
-  const server = selected.server && (await packServer(handoff, commit, file.value, selected.server));
-  for (const built of server === undefined ? [trainer] : [trainer, server]) {
-    await putRecord(handoff, source, { config: sourceOf(commit), layers: [], subject: built });
-  }
+  const preparedTrainer = await prepareTrainer(commit, file, selected.trainer);
+  const preparedServer = selected.server && (await prepareServer(commit, file, selected.server));
+  resolveParams(preparedTrainer.config.params, params, PARAMS);
+
+  const trainer = await putProgram(handoff, commit, preparedTrainer);
+  const server = preparedServer && (await putProgram(handoff, commit, preparedServer));
+  const training = trainingOf(trainer, params, PARAMS);
   const finished = await findFinished(store, training);
   const changes = finished === undefined ? await changesSinceLast(store, trainer, training) : undefined;
   return { project: file.value, trainer, server, training, run: finished, changes };
 }
 
-async function packTrainer(
+/** Writes a program, and the commit that it came from beside it. */
+async function putProgram<C extends ProgramConfig>(
   to: Store,
   commit: Commit,
-  project: Project,
-  selected: Selected<'trainer'>,
-): Promise<Stored<TrainerConfig>> {
-  const { part } = selected;
-  const { layers, ...common } = await packProgram(to, commit, selected);
-  const config: TrainerConfig = {
-    role: 'trainer',
-    name: project.name,
-    ...common,
-    params: await readParams(commit, part.params),
-    data: part.data,
-    env: part.env,
-    resources: Object.fromEntries(
-      Object.entries(part.resources).filter((entry): entry is [string, number] => entry[1] !== undefined),
-    ),
-    ...(part.timeout !== undefined && { timeoutSeconds: part.timeout }),
-  };
-  return { ...(await putRecord(to, program, { config, layers })), config };
-}
-
-async function packServer(
-  to: Store,
-  commit: Commit,
-  project: Project,
-  selected: Selected<'server'>,
-): Promise<Stored<ServerConfig>> {
-  const { part } = selected;
-  const { layers, ...common } = await packProgram(to, commit, selected);
-  const schema = part.config === undefined ? undefined : await readConfigSchema(commit, part.config);
-  const config: ServerConfig = {
-    role: 'server',
-    name: project.name,
-    ...common,
-    ready: part.ready,
-    readyTimeoutSeconds: part['ready-timeout'],
-    tolerance: part.tolerance,
-    ...(part.golden !== undefined && { golden: part.golden }),
-    ...(schema !== undefined && { config: schema }),
-  };
-  return { ...(await putRecord(to, program, { config, layers })), config };
-}
-
-/** What trainer and server have in common: source archive, lock and command. */
-async function packProgram(to: Store, commit: Commit, { part, files }: Selected<'trainer' | 'server'>) {
-  const { environment, layers } = await packEnvironment(to, commit, part);
-  const { tar, directory } = await packArchive(commit, files);
-  const archive = layer(SOURCE_LAYER, await to.write({ stream: tar }), 'source.tar');
-  return { directory, command: part.command, environment, layers: [archive, ...layers] };
+  { config, archive, locks }: Prepared<C>,
+): Promise<Stored<C>> {
+  const layers = [layer(SOURCE_LAYER, await to.write({ stream: archive }), 'source.tar')];
+  for (const { name, bytes } of locks) layers.push(layer(LOCK_LAYER, await to.write({ bytes }), name));
+  const stored = await putRecord<ProgramConfig>(to, program, { config, layers });
+  await putRecord(to, source, { config: sourceOf(commit), layers: [], subject: stored });
+  return { ...stored, config };
 }
 
 async function findFinished(

@@ -1,49 +1,68 @@
-import { UserError } from '../lib/errors.ts';
-import type { Descriptor } from '../records/oci.ts';
-import { LOCK_LAYER, type ProgramEnvironment } from '../records/program.ts';
+import { posix } from 'node:path';
+import { digestOf } from '../lib/digest.ts';
+import { UserError, userErrors } from '../lib/errors.ts';
+import type { ProgramEnvironment } from '../records/program.ts';
 import { type Commit, readProjectFile } from '../source/commit.ts';
 import type { Project } from '../source/project.ts';
-import { layer } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
 
 type Part = Project['trainer'] | NonNullable<Project['server']>;
 
-/** Keeps a program's lock files, and says how its environment is made of them. */
-export async function packEnvironment(
-  store: Store,
+/** A lock file, or what one needs beside it. */
+export interface LockFile {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** Reads a program's lock files, and says how its environment is made of them. */
+export async function readEnvironment(
   commit: Commit,
   { python, image }: Part,
-): Promise<{ environment: ProgramEnvironment; layers: Descriptor[] }> {
-  if (python === undefined) return { environment: { kind: 'image', image: image ?? '' }, layers: [] };
-  const keep = async (path: string): Promise<Descriptor> =>
-    layer(LOCK_LAYER, await store.write({ bytes: await lockFile(commit, path) }), path);
+): Promise<{ environment: ProgramEnvironment; locks: LockFile[] }> {
+  if (python === undefined) return { environment: { kind: 'image', image: image ?? '' }, locks: [] };
   if ('requirements' in python) {
-    const lock = await keep(python.requirements);
-    return { environment: { kind: 'requirements', lock: lock.digest }, layers: [lock] };
+    const lock = await lockFile(commit, python.requirements);
+    refuseUnpinned(posix.join(commit.project, python.requirements), lock.bytes.toString('utf8'));
+    return { environment: { kind: 'requirements', lock: digestOf(lock.bytes) }, locks: [lock] };
   }
-  const lock = await keep(python.lock);
-  const project = await keep('pyproject.toml');
+  const lock = await lockFile(commit, python.lock);
+  const project = await lockFile(commit, 'pyproject.toml');
+  const { groups } = python;
   return {
-    environment: { kind: 'uv', lock: lock.digest, project: project.digest, groups: python.groups },
-    layers: [lock, project],
+    environment: { kind: 'uv', lock: digestOf(lock.bytes), project: digestOf(project.bytes), groups },
+    locks: [lock, project],
   };
 }
 
-async function lockFile(commit: Commit, path: string): Promise<Buffer> {
+async function lockFile(commit: Commit, path: string): Promise<LockFile> {
   const bytes = await readProjectFile(commit, path);
   if (bytes === undefined)
-    throw new UserError(`the commit has no ${path} in the project, which trainyard.yml names under python`);
-  if (path.endsWith('.txt')) refuseUnpinned(path, bytes.toString('utf8'));
-  return bytes;
+    throw new UserError(
+      `python in trainyard.yml needs ${posix.join(commit.project, path)}, and the commit has no such file`,
+    );
+  return { name: posix.basename(path), bytes };
 }
 
 /** A requirement without a hash would make another environment of the same lock tomorrow. */
 function refuseUnpinned(path: string, text: string): void {
-  const logical = text.replace(/\\\r?\n/g, ' ').split('\n');
-  const unpinned = logical.find((line) => /^\s*[A-Za-z0-9]/.test(line) && !line.includes('--hash='));
-  if (unpinned === undefined) return;
-  const number = text.split('\n').findIndex((line) => line.startsWith(unpinned.split(' ')[0] ?? '')) + 1;
-  throw new UserError(
-    `${path}:${number}: ${unpinned.trim()} has no --hash; lock it: uv pip compile --generate-hashes -o ${path} FILE.in`,
-  );
+  const problems: string[] = [];
+  let number = 1;
+  // A backslash at its end continues a line.
+  for (const line of text.split(/(?<!\\\r?)\r?\n/)) {
+    const problem = whyUnpinned(line.trim());
+    if (problem !== undefined) problems.push(`${path}:${number}: ${problem}`);
+    number += line.split('\n').length;
+  }
+  if (problems.length > 0)
+    throw userErrors(
+      `${path} does not pin everything; write it with: uv pip compile --generate-hashes -o ${path} FILE.in`,
+      problems,
+    );
+}
+
+function whyUnpinned(line: string): string | undefined {
+  const [what = ''] = line.split(/\s/);
+  if (/^(-r|-c|-e|--requirement|--constraint|--editable)\b/.test(what))
+    return `${line} names something that is not in this file`;
+  if (line === '' || /^[#-]/.test(line) || line.includes('--hash=')) return undefined;
+  return `${what} has no --hash`;
 }

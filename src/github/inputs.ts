@@ -18,9 +18,9 @@ export const mapping: Reader<JsonObject> = (value, name) => {
   if (value.trim() === '') return {};
   let parsed: unknown;
   try {
-    parsed = parse(value, { maxAliasCount: 20 });
+    parsed = parse(value, { maxAliasCount: 20, prettyErrors: false });
   } catch (cause) {
-    throw new UserError(`input ${name} is neither JSON nor YAML: ${messageOf(cause)}`, { cause });
+    throw new UserError(`input ${name} is neither JSON nor YAML`, { cause });
   }
   const result = z.record(z.string(), json).safeParse(parsed);
   if (!result.success)
@@ -52,7 +52,7 @@ export function readInputs<R extends Readers>(readers: R, read: (name: string) =
       return [name, reader(read(name), name)];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      problems.push(error.message);
+      problems.push(messageOf(error));
       return [name, undefined];
     }
   });

@@ -33,7 +33,13 @@ export async function runAction(name: string, load: () => Promise<Action>, host:
 function tell(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return 'cancelled';
   if (error instanceof UserError) return messageOf(error);
-  if (error instanceof MachineError) return `the machine or a service failed: ${messageOf(error)}`;
+  if (error instanceof MachineError || isSystemError(error))
+    return `the machine or a service failed: ${messageOf(error)}`;
   const stack = error instanceof Error ? error.stack : String(error);
   return `this is a bug of Trainyard, please report it with these lines: ${stack}`;
+}
+
+/** Node's own errors of the operating system: a disk that is full, a folder that may not be written. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
 }

@@ -1,11 +1,15 @@
 import { z } from 'zod';
+import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 
 export const IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 /** The path of a layer's file, as oras and others read it. */
 export const TITLE = 'org.opencontainers.image.title';
 
-export const digest = z.templateLiteral(['sha256:', z.string().regex(/^[0-9a-f]{64}$/)]);
+export const digest = z.templateLiteral(
+  ['sha256:', z.string().regex(/^[0-9a-f]{64}$/)],
+  'a digest: sha256: and 64 hexadecimal digits',
+);
 
 /** OCI image specification 1.1, content descriptor. */
 export const descriptor = z.object({
@@ -38,5 +42,14 @@ export function manifestOf(bytes: Uint8Array, place: string): Manifest {
       `${place} holds something that is not an OCI image manifest where a record was expected`,
       { cause },
     );
+  }
+}
+
+/** What an image manifest names as its subject; undefined for one without, and for anything else that a tool may keep. */
+export function subjectIn(bytes: Uint8Array): Digest | undefined {
+  try {
+    return manifestOf(bytes, '').subject?.digest;
+  } catch {
+    return undefined;
   }
 }

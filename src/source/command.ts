@@ -6,21 +6,33 @@ const OPERATORS = new Set(['&&', '||', '|', ';', '&', '>', '>>', '<', '2>&1']);
 export const command = z
   .union([z.array(z.string().min(1)).min(1), z.string().min(1)], 'a command: a string, or a list of strings')
   .transform((value, context) => {
-    const words = typeof value === 'string' ? split(value) : [...value];
+    if (typeof value !== 'string') return [...value];
+    const words = split(value);
     const operator = words.find((word) => OPERATORS.has(word));
-    if (operator !== undefined || words.length === 0) {
-      context.addIssue({
-        code: 'custom',
-        message: `${JSON.stringify(operator ?? '')} needs a shell, and there is none: put the steps into a script of your own and call it`,
-      });
-    }
-    return words;
+    const problem =
+      operator !== undefined
+        ? `${JSON.stringify(operator)} needs a shell, and there is none: put the steps into a script of your own and call it`
+        : words.some(isOpen)
+          ? 'a quote is not closed'
+          : words.length === 0
+            ? 'a command must name a program'
+            : undefined;
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    return words.map(unquote);
   });
 
-/** Words between spaces; `'…'` and `"…"` keep theirs. */
+/** Words between spaces, quotes and what they hold included. */
 function split(text: string): string[] {
-  const words = text.matchAll(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g);
-  return [...words].map(([word]) =>
-    word.replace(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? ''),
+  return text.match(/(?:"[^"]*"|'[^']*'|\S)+/g) ?? [];
+}
+
+function isOpen(word: string): boolean {
+  return /["']/.test(word.replace(/"[^"]*"|'[^']*'/g, ''));
+}
+
+function unquote(word: string): string {
+  return word.replace(
+    /"([^"]*)"|'([^']*)'/g,
+    (_, double?: string, single?: string) => double ?? single ?? '',
   );
 }

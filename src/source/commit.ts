@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { posix, resolve } from 'node:path';
-import { messageOf, UserError } from '../lib/errors.ts';
+import { UserError } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
 import type { SourceConfig } from '../records/source.ts';
+import { lfsRefusal, refusalOf } from './refusal.ts';
 
 /** Source is read into memory, file by file; weights and data do not belong in it. */
 const LIMIT = 256 * 2 ** 20;
@@ -46,7 +47,7 @@ export async function openCommit(workspace: string, project: string): Promise<Co
   const [prefix = '', id = ''] = (
     await git('rev-parse', '--show-prefix', 'HEAD^{commit}').catch((cause: unknown) => {
       throw new UserError(
-        `${folder} is not in a git repository with a commit: ${messageOf(cause)}. Commit the project; build reads commits only`,
+        `${folder} is not in a git repository with a commit. Commit the project: only commits are read`,
         { cause },
       );
     })
@@ -70,17 +71,25 @@ export function sourceOf({ repository, id, project, ref }: Commit): SourceConfig
   return { repository, commit: id, path: project, ref };
 }
 
-/** The bytes of the project's own file, `path` relative to the project; undefined when the commit does not have it. */
+/**
+ * The bytes of the project's own file, `path` relative to the project; undefined when the commit does not have it.
+ * @throws UserError for a link, a submodule or a Git LFS pointer
+ */
 export async function readProjectFile(commit: Commit, path: string): Promise<Buffer | undefined> {
   const file = commit.files.get(posix.join(commit.project, path));
   if (file === undefined) return undefined;
-  const [bytes] = await commit.read([file]);
-  return bytes;
+  const refusal = refusalOf(file);
+  if (refusal !== undefined) throw new UserError(refusal);
+  const contents = await commit.read([file]);
+  const pointer = lfsRefusal([file], contents);
+  if (pointer !== undefined) throw new UserError(pointer);
+  return contents[0];
 }
 
 function parseEntry(entry: string): [string, CommitFile] {
-  const [meta = '', path = ''] = entry.split('\t');
-  const [mode = '', , object = ''] = meta.split(' ');
+  const tab = entry.indexOf('\t');
+  const [mode = '', , object = ''] = entry.slice(0, tab).split(' ');
+  const path = entry.slice(tab + 1);
   return [path, { path, mode, object }];
 }
 

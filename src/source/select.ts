@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import picomatch from 'picomatch';
 import { byBytes } from '../lib/json.ts';
 import type { Commit, CommitFile } from './commit.ts';
+import { refusalOf } from './refusal.ts';
 
 /** The files that a program is made of, or what is wrong with the patterns. */
 export interface Selection {
@@ -19,15 +20,15 @@ export function selectFiles(commit: Commit, patterns: readonly string[]): Select
   const problems: { pattern: number; message: string }[] = [];
   patterns.forEach((pattern, index) => {
     const wanted = posix.join(commit.project, pattern).replace(/\/$/, '');
-    if (wanted.startsWith('../') || posix.isAbsolute(pattern)) {
+    if (posix.isAbsolute(pattern) || wanted === '..' || wanted.startsWith('../')) {
       problems.push({ pattern: index, message: `${pattern} is outside the repository` });
       return;
     }
-    const matches = picomatch(wanted === '.' ? '**' : [wanted, `${wanted}/**`], { dot: true });
+    const matches = matcher(commit.project, pattern);
     const found = [...commit.files.values()].filter(({ path }) => matches(path));
     if (found.length === 0) problems.push({ pattern: index, message: whyNothing(commit, pattern, wanted) });
     for (const file of found) {
-      const refusal = refuse(file);
+      const refusal = refusalOf(file);
       if (refusal === undefined) selected.set(file.path, file);
       else problems.push({ pattern: index, message: refusal });
     }
@@ -35,25 +36,21 @@ export function selectFiles(commit: Commit, patterns: readonly string[]): Select
   return { files: [...selected.values()].sort((a, b) => byBytes(a.path, b.path)), problems };
 }
 
+/** A path that is meant literally wins over the same characters as a glob; those of the folders above are never one. */
+function matcher(project: string, pattern: string): (path: string) => boolean {
+  const [, up = '', below = ''] =
+    /^((?:\.\.(?:\/|$))*)(.*?)\/?$/.exec(posix.normalize(pattern).replace(/^\.\/?$/, '')) ?? [];
+  const base = posix.join(project, up);
+  const glob = picomatch(below === '' ? '**' : [below, `${below}/**`], { dot: true, nonegate: true });
+  return (path) => {
+    const inside = posix.relative(base, path);
+    return !inside.startsWith('../') && (inside === below || inside.startsWith(`${below}/`) || glob(inside));
+  };
+}
+
 function whyNothing(commit: Commit, pattern: string, wanted: string): string {
-  const submodule = [...commit.files.values()].find(
-    ({ path, mode }) => mode === '160000' && wanted.startsWith(`${path}/`),
-  );
-  return submodule
-    ? `${pattern} is in the git submodule ${submodule.path}: submodules are not supported yet; commit the files themselves`
-    : `${pattern} matches no file of commit ${commit.id.slice(0, 12)}`;
-}
-
-function refuse({ path, mode }: CommitFile): string | undefined {
-  if (mode === '160000')
-    return `${path} is a git submodule: submodules are not supported yet; commit the files themselves`;
-  if (mode === '120000') return `${path} is a symbolic link: list the file that it points to`;
-  return undefined;
-}
-
-/** What a Git LFS pointer looks like (git-lfs specification v1). */
-export function isLfsPointer(bytes: Buffer): boolean {
-  return (
-    bytes.length < 1024 && bytes.toString('latin1').startsWith('version https://git-lfs.github.com/spec/v1')
-  );
+  const above = [...commit.files.values()].find(({ path }) => wanted.startsWith(`${path}/`));
+  const refusal = above && refusalOf(above);
+  if (refusal !== undefined) return `${pattern}: ${refusal}`;
+  return `${pattern} matches no file of commit ${commit.id.slice(0, 12)}`;
 }

@@ -7,7 +7,8 @@ const BYTES = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
 export const duration = z
   .string()
   .regex(/^(\d+[smhd])+$/, 'a duration such as 90s, 30m, 1h30m or 2d')
-  .transform((text) => sum(text.matchAll(/(\d+)([smhd])/g), SECONDS));
+  .transform((text) => sum(text.matchAll(/(\d+)([smhd])/g), SECONDS))
+  .refine((seconds) => seconds > 0, 'a duration above zero');
 
 /** `512MiB`, `24GiB` → bytes. */
 export const memory = z

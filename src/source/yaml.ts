@@ -39,14 +39,17 @@ export function parseYaml<T>(file: string, text: string, schema: z.ZodType<T>): 
   const syntax = document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split('\n')[0]}`);
   if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
 
-  const place = (path: Path, key?: string): string => at(offsetOf(document.contents, path, key));
-  const parsed = schema.safeParse(toValue(document, file));
-  if (parsed.success) return { value: parsed.data, place };
+  const offset = (path: Path, key?: string): number => offsetOf(document.contents, path, key);
+  const value = toValue(document, file);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { value: parsed.data, place: (path) => at(offset(path)) };
+  const problems = parsed.error.issues
+    .flatMap((issue) => describe(issue, value))
+    .map(({ path, key, message }) => ({ offset: offset(path, key), message }))
+    .sort((a, b) => a.offset - b.offset);
   throw userErrors(
     `${file} has mistakes`,
-    parsed.error.issues.flatMap((issue) =>
-      describe(issue).map(({ path, key, message }) => `${place(path, key)}: ${message}`),
-    ),
+    problems.map((problem) => `${at(problem.offset)}: ${problem.message}`),
   );
 }
 
@@ -64,17 +67,33 @@ interface Problem {
   readonly message: string;
 }
 
-/** One problem for each unknown key, so that each has its own line; the rest as it is. */
-function describe(issue: z.core.$ZodIssue): Problem[] {
+/** One problem for each unknown key, so that each has its own line; the rest without the library's own phrases. */
+function describe(issue: z.core.$ZodIssue, value: unknown): Problem[] {
   const name = issue.path.map(String).join('.');
   const prefix = name === '' ? '' : `${name}: `;
-  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: prefix + issue.message }];
+  if (issue.code !== 'unrecognized_keys') {
+    const expected = issue.message
+      .replace(/^Invalid (input|option): /, '')
+      .replace(', received undefined', '');
+    const missing = valueAt(value, issue.path) === undefined ? 'missing; ' : '';
+    return [{ path: issue.path, message: prefix + missing + expected }];
+  }
   const allowed = issue.message.replace(/^.*; /, '');
   return issue.keys.map((key) => ({
     path: issue.path,
     key,
     message: `${prefix}unknown key ${JSON.stringify(key)}; ${allowed}`,
   }));
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inside, part) =>
+      typeof inside === 'object' && inside !== null
+        ? Object.entries(inside).find(([key]) => key === String(part))?.[1]
+        : undefined,
+    value,
+  );
 }
 
 /** The offset of the node at a path, of the key `key` in it, or of the nearest node around it. */

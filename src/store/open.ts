@@ -1,5 +1,6 @@
+import { stat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
-import { UserError } from '../lib/errors.ts';
+import { codeOf, UserError } from '../lib/errors.ts';
 import { LayoutStore } from './layout.ts';
 import type { Store } from './store.ts';
 
@@ -15,7 +16,7 @@ export interface StorePlace {
 
 /**
  * Opens a store by the value that the user wrote.
- * @throws UserError for an unknown scheme, or a relative path in a job
+ * @throws UserError for an unknown scheme, a relative path in a job, or a file
  */
 export async function openStore(value: string, input: string, place: StorePlace): Promise<Store> {
   if (value === 'artifact:') return place.artifacts();
@@ -30,5 +31,18 @@ export async function openStore(value: string, input: string, place: StorePlace)
       `${input} is ${JSON.stringify(value)}, a relative path, and each job has a folder of its own. Give an absolute path on a disk that all jobs share, or artifact:`,
     );
   }
-  return new LayoutStore(resolve(place.folder, value), value);
+  const folder = resolve(place.folder, value);
+  await refuseFile(folder, `${input} is ${JSON.stringify(value)}`);
+  return new LayoutStore(folder, value);
+}
+
+/** A folder that is not there yet is made by the first write. */
+async function refuseFile(folder: string, what: string): Promise<void> {
+  const found = await stat(folder).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOTDIR') throw new UserError(`${what}, below a file; a store is a folder`);
+    throw error;
+  });
+  if (found !== undefined && !found.isDirectory())
+    throw new UserError(`${what}, a file; a store is a folder (name another one, or remove the file)`);
 }

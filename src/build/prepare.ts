@@ -1,0 +1,74 @@
+import type { Readable } from 'node:stream';
+import type { ServerConfig, TrainerConfig } from '../records/program.ts';
+import type { Commit } from '../source/commit.ts';
+import type { Project } from '../source/project.ts';
+import type { YamlFile } from '../source/yaml.ts';
+import { packArchive } from './archive.ts';
+import { type LockFile, readEnvironment } from './lock.ts';
+import { checkPlaceholders } from './placeholders.ts';
+import { readConfigSchema, readParams } from './settings.ts';
+import type { Selected } from './sources.ts';
+
+/** A program, read from the commit and checked; nothing of it is written yet. */
+export interface Prepared<C> {
+  readonly config: C;
+  readonly archive: Readable;
+  readonly locks: readonly LockFile[];
+}
+
+export async function prepareTrainer(
+  commit: Commit,
+  file: YamlFile<Project>,
+  selected: Selected<'trainer'>,
+): Promise<Prepared<TrainerConfig>> {
+  const { part } = selected;
+  const { common, ...files } = await prepareCommon(commit, file, selected);
+  const config: TrainerConfig = {
+    role: 'trainer',
+    ...common,
+    params: await readParams(commit, file),
+    data: part.data,
+    env: part.env,
+    resources: Object.fromEntries(
+      Object.entries(part.resources).filter((entry): entry is [string, number] => entry[1] !== undefined),
+    ),
+    ...(part.timeout !== undefined && { timeoutSeconds: part.timeout }),
+  };
+  checkPlaceholders(config, file.place(['trainer', 'command']));
+  return { config, ...files };
+}
+
+export async function prepareServer(
+  commit: Commit,
+  file: YamlFile<Project>,
+  selected: Selected<'server'>,
+): Promise<Prepared<ServerConfig>> {
+  const { part } = selected;
+  const { common, ...files } = await prepareCommon(commit, file, selected);
+  const schema = await readConfigSchema(commit, file);
+  const config: ServerConfig = {
+    role: 'server',
+    ...common,
+    ready: part.ready,
+    readyTimeoutSeconds: part['ready-timeout'],
+    tolerance: part.tolerance,
+    ...(part.golden !== undefined && { golden: part.golden }),
+    ...(schema !== undefined && { config: schema }),
+  };
+  checkPlaceholders(config, file.place(['server', 'command']));
+  return { config, ...files };
+}
+
+async function prepareCommon(
+  commit: Commit,
+  { value }: YamlFile<Project>,
+  { part, files }: Selected<'trainer' | 'server'>,
+) {
+  const { environment, locks } = await readEnvironment(commit, part);
+  const { tar, directory } = await packArchive(commit, files);
+  return {
+    common: { name: value.name, directory, command: part.command, environment },
+    archive: tar,
+    locks,
+  };
+}
