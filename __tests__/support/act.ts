@@ -108,6 +108,7 @@ async function args(options: ActOptions, own: string): Promise<string[]> {
   const labels = ['ubuntu-24.04', 'self-hosted', 'gpu'];
   const environment = {
     GITHUB_RUN_ATTEMPT: String(options.attempt ?? 1),
+    GITHUB_RETENTION_DAYS: '90',
     RUNNER_TOOL_CACHE: join(cacheFolder(), 'tool-cache'),
   };
   return [
