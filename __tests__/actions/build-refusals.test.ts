@@ -135,6 +135,11 @@ serve: {}
       /an image pinned by digest/,
     ],
     ['python train.py ${params}', 'python "train.py', /a quote is not closed/],
+    [
+      'files: [model.onnx]',
+      'files: [a, a, README.md, golden.jsonl]',
+      /trainyard\.yml:11:20: model\.files\.1: a is in the package already.*\n.*:11:23: model\.files\.2: README\.md is in.*\n.*:11:34: model\.files\.3: golden\.jsonl is in/,
+    ],
     ['timeout: 10m', 'timeout: 0s', /a duration above zero/],
     [
       'python train.py ${params}',

@@ -6,7 +6,7 @@ import { action as buildAction } from '../../src/actions/build.ts';
 import { action as packageAction } from '../../src/actions/package-model.ts';
 import { action as releaseAction } from '../../src/actions/release-config.ts';
 import type { Action, Job, Outcome } from '../../src/github/action.ts';
-import { parseDigest } from '../../src/lib/digest.ts';
+import { type Digest, parseDigest } from '../../src/lib/digest.ts';
 import type { Stored } from '../../src/records/kind.ts';
 import type { RunConfig } from '../../src/records/run.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
@@ -34,6 +34,12 @@ export function testJob(workspace: string, inActions = true): Job & { readonly l
       }),
     mask: () => {},
   };
+}
+
+/** The digest that an action gave under this name. */
+export function digestIn(outputs: Texts, name: string): Digest {
+  const { [name]: text = '' } = outputs;
+  return parseDigest(text, name);
 }
 
 export interface Workshop {
@@ -72,7 +78,7 @@ export async function openWorkshop(options: { project?: string; files?: Changes 
     log: job.log,
     run,
     build: async (inputs = {}) => (await run(buildAction, inputs)).outputs,
-    train: (built, options) => putRun(handoff, parseDigest(built.trainer ?? '', 'trainer'), options),
+    train: (built, options) => putRun(handoff, digestIn(built, 'trainer'), options),
     package: ({ trainer = '', server = '', 'training-id': id = '' }, of, inputs = {}) =>
       run(packageAction, { trainer, server, 'training-id': id, run: of, ...inputs }),
     release: (packaged, inputs = {}) =>

@@ -40,6 +40,6 @@ export function defineAction<R extends Readers>(definition: {
 }): Action {
   return {
     inputNames: Object.keys(definition.inputs),
-    run: (read, job) => definition.run(readInputs(definition.inputs, read), job),
+    run: async (read, job) => definition.run(readInputs(definition.inputs, read), job),
   };
 }

@@ -8,9 +8,15 @@ const EXECUTABLES: readonly (readonly [string, Buffer])[] = [
   ['a script', Buffer.from('#!')],
 ];
 
-/** Pickle protocols 2 to 5 begin with PROTO; 0 and 1 are told by their first opcodes. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: pickle opcodes are control characters
-const PICKLE = /^(\x80[\x02-\x05]|\(*c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\([dlt]p?\d*\n)/;
+/**
+ * Pickle protocols 2 to 5 begin with PROTO. So may the length of a safetensors header, of which zeros or at last a brace
+ * follow, as after PROTO they can't. Protocols 0 and 1 are told by their first opcodes, where plain lines of words are not meant.
+ */
+const PICKLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: pickle opcodes are control characters
+  /^(\x80[\x02-\x05](?!\0|[^G]\0{5}\{)|\(*c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n([()}\]]|p\d+\n|q[\0-\x1f]|S')|\([dlt]p?\d*\n)/;
+/** NumPy stores arrays of objects as pickles. */
+const OBJECT_ARRAY = /^\x93NUMPY[^\n]*'\|O/;
 
 /**
  * What makes a file unfit for a package, told from its first bytes, whatever its name says; undefined when nothing does.
@@ -19,7 +25,8 @@ const PICKLE = /^(\x80[\x02-\x05]|\(*c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\([dlt]p?\
 export function refusalOf(head: Buffer): string | undefined {
   const executable = EXECUTABLES.find(([, magic]) => head.subarray(0, magic.length).equals(magic));
   if (executable !== undefined) return `${executable[0]}; the server's code belongs in server.source`;
-  if (PICKLE.test(head.toString('latin1')))
+  const text = head.toString('latin1');
+  if (PICKLE.test(text) || OBJECT_ARRAY.test(text))
     return 'a pickle, and loading it runs the code in it; export safetensors or ONNX';
   if (head.subarray(0, 4).equals(Buffer.from('PK\x03\x04'))) {
     return 'a ZIP archive, as PyTorch, NumPy and Keras write around pickles; export safetensors or ONNX';

@@ -1,4 +1,4 @@
-import { extname } from 'node:path';
+import { extname, posix } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import type { Stored } from '../records/kind.ts';
@@ -9,6 +9,7 @@ import { type RunConfig, trainingName } from '../records/run.ts';
 import { type Commit, readProjectFile } from '../source/commit.ts';
 import type { Project } from '../source/project.ts';
 import { readProject } from '../source/read-project.ts';
+import type { YamlFile } from '../source/yaml.ts';
 import { copyRecord } from '../store/copy.ts';
 import { getManifest, getRecord, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
@@ -45,6 +46,7 @@ export async function packageModel(request: PackageRequest): Promise<Packaged> {
   const server = request.server && (await getServer([handoff, store], request.server));
   const layers = await selectModelFiles(await holderOf(run.digest, handoff, store), file, run);
   const serverLayers = server === undefined ? [] : serverFiles(server, run);
+  const card = await readCard(commit, file);
 
   for (const digest of [trainer.digest, run.digest, ...(server === undefined ? [] : [server.digest])]) {
     await copyRecord(await holderOf(digest, handoff, store), store, digest);
@@ -53,7 +55,6 @@ export async function packageModel(request: PackageRequest): Promise<Packaged> {
 
   const gates = checkThresholds(project.metrics, run.config.metrics);
   if (gates.some(({ holds }) => !holds)) return { project, run, gates, package: undefined };
-  const card = await readCard(commit, project);
   const readme = modelFile(
     'doc',
     await store.write({ bytes: Buffer.from(modelCard(project.name, card, run)) }),
@@ -101,13 +102,13 @@ async function nameForReuse(store: Store, run: Stored<RunConfig>): Promise<void>
   if (found !== undefined) await store.put(found.bytes, [trainingName(run.config.trainingId)]);
 }
 
-async function readCard(commit: Commit, project: Project): Promise<string | undefined> {
-  const { card } = project.model;
+async function readCard(commit: Commit, file: YamlFile<Project>): Promise<string | undefined> {
+  const { card } = file.value.model;
   if (card === undefined) return undefined;
   const bytes = await readProjectFile(commit, card);
   if (bytes === undefined)
     throw new UserError(
-      `model.card in trainyard.yml is ${card}, and the commit has no such file in ${commit.project}`,
+      `${file.place(['model', 'card'])}: model.card is ${card}, and the commit has no ${posix.join(commit.project, card)}`,
     );
   return bytes.toString('utf8');
 }

@@ -34,5 +34,5 @@ export function failureOf(gates: readonly Gate[]): string | undefined {
   const figures = failed.map(
     ({ metric, found, wanted }) => `${metric} is ${found ?? 'missing'}, and must be ${wanted}`,
   );
-  return `the model is below its thresholds: ${figures.join('; ')}. Train a better one, or change metrics in trainyard.yml`;
+  return `the model does not hold its thresholds: ${figures.join('; ')}. Train a better one, or change metrics in trainyard.yml`;
 }

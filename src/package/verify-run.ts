@@ -22,16 +22,19 @@ export async function verifyRun(
   const { config, manifest } = found;
   if (config.state !== 'succeeded') {
     throw new UserError(
-      `run ${digest} has ${config.state}; only a succeeded run can be packaged. Its log is in the run; train again`,
+      `run ${digest} ${config.state === 'failed' ? 'failed' : 'was cancelled'}; only a succeeded run can be packaged. Its log is in the run; train again`,
     );
   }
   const own = manifest.subject === undefined ? undefined : await getTrainer(stores, manifest.subject.digest);
   for (const candidate of own === undefined || own.digest === trainer.digest ? [trainer] : [trainer, own]) {
     const claimed = trainingOf(candidate, config.params, `the parameters of run ${digest}`);
-    const sameData = canonicalBytes(claimed.data).equals(canonicalBytes(config.data));
+    const { params, data } = config;
+    const sameInputs = canonicalBytes({ params: claimed.params, data: claimed.data }).equals(
+      canonicalBytes({ params, data }),
+    );
     if (
       own === undefined ||
-      !sameData ||
+      !sameInputs ||
       claimed.trainingId !== trainingId ||
       config.trainingId !== trainingId
     ) {

@@ -12,6 +12,8 @@ export interface Kind<C> {
   readonly schema: z.ZodType<C>;
   /** The tag of its own that keeps a registry's clean-up away from it. */
   tag(config: C, digest: Digest): string;
+  /** The same for a configuration of which the schema is yet to be checked. */
+  tagOf(config: unknown, digest: Digest): string;
 }
 
 /** A record as it was read: parsed, and verified against its digest. */
@@ -32,13 +34,15 @@ export function defineKind<C>(definition: {
   tagPart?: (config: C) => string;
 }): Kind<C> {
   const own = `application/vnd.trainyard.${definition.kind}.v1+json`;
-  const { tagPart } = definition;
+  const { tagPart, schema } = definition;
+  const tag = (config: C, digest: Digest): string =>
+    [definition.kind, ...(tagPart ? [tagPart(config)] : []), hexOf(digest, 12)].join('-');
   return {
     name: definition.kind,
     artifactType: definition.artifactType ?? own,
     configType: definition.configType ?? own,
-    schema: definition.schema,
-    tag: (config, digest) =>
-      [definition.kind, ...(tagPart ? [tagPart(config)] : []), hexOf(digest, 12)].join('-'),
+    schema,
+    tag,
+    tagOf: (config, digest) => tag(schema.parse(config), digest),
   };
 }

@@ -1,4 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
+import { UserError } from '../lib/errors.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Stored } from './kind.ts';
 import { resolveParams } from './params.ts';
@@ -23,7 +24,8 @@ export function trainingOf(
 ): ResolvedTraining {
   const { config, manifest } = trainer;
   const source = manifest.layers.find(({ mediaType }) => mediaType === SOURCE_LAYER);
-  if (source === undefined) throw new Error(`the program ${trainer.digest} has no source layer`);
+  if (source === undefined)
+    throw new UserError(`the trainer ${trainer.digest} has no source; build did not write it`);
   const params = resolveParams(config.params, overrides, place);
   const data = Object.fromEntries(Object.entries(config.data).map(([name, { digest }]) => [name, digest]));
   const { environment, command } = config;

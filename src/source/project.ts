@@ -101,6 +101,16 @@ export const projectSchema = strict({
   }),
   server: server.optional(),
 }).check((context) => {
+  const { model, server } = context.value;
+  model.files.forEach((path, index) => {
+    if (path !== 'README.md' && path !== server?.golden && model.files.indexOf(path) === index) return;
+    context.issues.push({
+      code: 'custom',
+      path: ['model', 'files', index],
+      input: path,
+      message: `${path} is in the package already: the card is its README.md, server.golden is taken by itself, and each file once`,
+    });
+  });
   for (const role of ['trainer', 'server'] as const) {
     const part = context.value[role];
     if (part !== undefined && (part.python === undefined) === (part.image === undefined)) {

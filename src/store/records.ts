@@ -4,7 +4,15 @@ import { UserError } from '../lib/errors.ts';
 import { canonicalBytes } from '../lib/json.ts';
 import type { Kind, Stored } from '../records/kind.ts';
 import { kindOf, kinds } from '../records/kinds.ts';
-import { type Descriptor, IMAGE_MANIFEST, type Manifest, manifestOf, TITLE } from '../records/oci.ts';
+import {
+  type Descriptor,
+  EMPTY,
+  EMPTY_LAYER,
+  IMAGE_MANIFEST,
+  type Manifest,
+  manifestOf,
+  TITLE,
+} from '../records/oci.ts';
 import type { Store } from './store.ts';
 
 /** What a stage says of a new record; layers and subject must be in the store, or known to be elsewhere. */
@@ -37,13 +45,18 @@ export async function putRecord<C>(store: Store, kind: Kind<C>, record: NewRecor
     mediaType: IMAGE_MANIFEST,
     artifactType: kind.artifactType,
     config,
-    layers: [...record.layers],
+    layers: record.layers.length > 0 ? [...record.layers] : [await emptyLayer(store)],
     ...(subject && { subject: { mediaType: IMAGE_MANIFEST, digest: subject.digest, size: subject.size } }),
     ...(record.annotations && { annotations: { ...record.annotations } }),
   };
   const bytes = canonicalBytes(manifest);
   const digest = await store.put(bytes, [kind.tag(record.config, digestOf(bytes))]);
   return { digest, size: bytes.length, manifest, config: record.config };
+}
+
+async function emptyLayer(store: Store): Promise<Descriptor> {
+  await store.write({ bytes: EMPTY });
+  return EMPTY_LAYER;
 }
 
 /** Reads a manifest of any kind, verified. */
@@ -65,14 +78,24 @@ export async function findRecord<C>(
   if (found === undefined) return undefined;
   const { bytes, manifest } = found;
   if (manifest.artifactType !== kind.artifactType) throw notThatKind(kind, digest, manifest.artifactType);
-  const text = (await readBytes(store, manifest.config.digest)).toString('utf8');
-  const parsed = kind.schema.safeParse(JSON.parse(text));
-  if (!parsed.success) {
-    throw new UserError(
-      `${digest} in ${store.location} is not a ${kind.name} that this version reads: ${parsed.error.message}`,
-    );
-  }
-  return { digest, size: bytes.length, manifest, config: parsed.data };
+  return { digest, size: bytes.length, manifest, config: await readConfig(store, kind, digest, manifest) };
+}
+
+/** Reads a record's configuration. @throws UserError when it is not one of this kind, in a form that this version reads */
+export async function readConfig<C>(
+  store: Store,
+  { name, schema }: Pick<Kind<C>, 'name' | 'schema'>,
+  digest: Digest,
+  manifest: Manifest,
+): Promise<C> {
+  const parsed = schema.safeParse(tryJson(await readBytes(store, manifest.config.digest)));
+  if (parsed.success) return parsed.data;
+  const why = parsed.error.issues.map(({ path, message }) =>
+    [path.join('.'), message].filter(Boolean).join(': '),
+  );
+  throw new UserError(
+    `${digest} in ${store.location} is not a ${name} that this version reads: ${why.join('; ')}`,
+  );
 }
 
 /** Reads a record that must be in one of these stores, the first that has it. */
@@ -98,6 +121,14 @@ export async function readBytes(store: Store, digest: Digest): Promise<Buffer> {
   const stream: Readable = await store.read(digest);
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+function tryJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 function notThatKind(kind: Kind<unknown>, digest: Digest, artifactType: string | undefined): UserError {
