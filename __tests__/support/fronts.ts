@@ -47,6 +47,7 @@ export async function startBench(folder = 'state'): Promise<Bench> {
     secrets: {},
     ready: '/ready',
     readyTimeoutSeconds: 20,
+    folders: [],
     files: [{ path: SERVER, ...(await digestOfFile(SERVER)) }],
     ...changes,
     env: { PATH: process.env.PATH ?? '', TRAINYARD_RELEASE: release, ...changes.env },

@@ -15,6 +15,7 @@ if (MODE === 'daemon') {
   daemon.unref();
 }
 
+let asked = 0;
 const server = createServer(async (request, answer) => {
   const url = new URL(request.url, 'http://server');
   const json = (body, status = 200) =>
@@ -27,6 +28,7 @@ const server = createServer(async (request, answer) => {
     case '/ready':
       return MODE === 'hangs' ? undefined : json({});
     case '/sum': {
+      if (MODE === 'tires' && ++asked > 3) return json({ error: 'tired' }, 500);
       const sum = JSON.parse(text).numbers.reduce((a, b) => a + b, Number(OFFSET));
       return json({ sum, extra: release });
     }

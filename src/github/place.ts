@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** Aborted by the signals with which a runner, or a person at a terminal, cancels. */
 export function cancellation(): AbortSignal {
@@ -28,4 +28,9 @@ export function scratchFolders(parent = tmpdir()): { make(): Promise<string>; re
 /** What may be kept between runs, and made again: `TRAINYARD_CACHE`, else `~/.cache/trainyard`. */
 export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
   return env.TRAINYARD_CACHE || join(homedir(), '.cache', 'trainyard');
+}
+
+/** What serves on this machine, and what it needs: `TRAINYARD_STATE`, else `~/.local/state/trainyard`. */
+export function stateFolder(env: Readonly<Record<string, string | undefined>>): string {
+  return env.TRAINYARD_STATE ? resolve(env.TRAINYARD_STATE) : join(homedir(), '.local', 'state', 'trainyard');
 }

@@ -15,7 +15,7 @@ export function traceSummary(lineage: Lineage, what: string): string {
     .map(({ facts }) => code(String(facts.commit).slice(0, 12)));
   return [
     `### 🔎 ${plain(what)} · ${serving.length === 0 ? 'serves nowhere now' : `serves as ${serving.join(', ')}`} · from commit ${[...new Set(commits)].join(', ') || 'unknown'}`,
-    `\`\`\`mermaid\n${graph(nodes)}\n\`\`\``,
+    `\`\`\`mermaid\n${lineageGraph(nodes)}\n\`\`\``,
     table(
       ['record', 'digest', 'what'],
       nodes.map((node) => [
@@ -35,7 +35,8 @@ export function traceText({ nodes }: Lineage): string {
     .join('\n');
 }
 
-function graph(nodes: readonly Node[]): string {
+/** The lineage as a Mermaid graph, from sources to what serves. */
+export function lineageGraph(nodes: readonly Node[]): string {
   const known = new Set(nodes.map(({ digest }) => digest));
   const id = (digest: Node['digest']): string => `n${hexOf(digest, 12)}`;
   const label = (node: Node): string =>

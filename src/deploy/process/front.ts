@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { endMarked } from '../../lib/descendants.ts';
-import { UserError } from '../../lib/errors.ts';
+import { MachineError } from '../../lib/errors.ts';
 import { Gateway } from './gateway.ts';
 import { LogFile } from './log-file.ts';
 import { ModelServer } from './model-server.ts';
@@ -75,7 +75,7 @@ export class Front {
   /** The candidate serves from now on; what served before stays up. */
   switch(): void {
     const candidate = this.#candidate;
-    if (candidate?.port == null) throw new UserError('there is no candidate that is up');
+    if (candidate?.port == null) throw new MachineError('there is no candidate that is up');
     this.#trial = { previous: this.#live };
     this.#live = candidate;
     this.#candidate = undefined;
@@ -84,7 +84,7 @@ export class Front {
 
   /** Makes the switch final: what served before is drained and ended. */
   commit(): void {
-    if (this.#trial === undefined) throw new UserError('there is no switch to commit');
+    if (this.#trial === undefined) throw new MachineError('there is no switch to commit');
     this.#retire(this.#trial.previous);
     this.#trial = undefined;
     this.#closePorts();
@@ -93,7 +93,7 @@ export class Front {
 
   /** Takes the switch back: what served before serves again, the new one is drained and ended. */
   revert(): void {
-    if (this.#trial === undefined) throw new UserError('there is no switch to take back');
+    if (this.#trial === undefined) throw new MachineError('there is no switch to take back');
     const { previous } = this.#trial;
     this.#retire(this.#live);
     this.#live = previous;

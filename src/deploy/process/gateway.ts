@@ -5,10 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createProxyServer } from 'httpxy';
 import { codeOf, MachineError, messageOf, UserError } from '../../lib/errors.ts';
 import type { ModelServer } from './model-server.ts';
-import type { Address } from './protocol.ts';
+import { type Address, RELEASE_PATH } from './protocol.ts';
 
-/** Answered by the front itself: what serves here. */
-export const RELEASE_PATH = '/.trainyard/release';
 const RELEASE_HEADER = 'x-trainyard-release';
 
 export interface Routes {

@@ -47,3 +47,12 @@ export function frontEnvironment(env: Readonly<Record<string, string | undefined
     ),
   );
 }
+
+/** Ends a front that has nothing to serve, so that a first deploy that fails leaves nothing behind. */
+export async function endIdleFront(client: FrontClient): Promise<void> {
+  const status = await client.find();
+  if (status === undefined || status.live !== null || status.candidate !== null || status.previous != null)
+    return;
+  process.kill(status.pid, 'SIGTERM');
+  while ((await client.find()) !== undefined) await sleep(25);
+}

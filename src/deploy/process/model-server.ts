@@ -3,8 +3,9 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { differs, digestOfFile } from '../../lib/digest.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { hideSecrets } from '../../lib/hide.ts';
 import { type Group, startGroup } from '../../lib/process.ts';
-import { hideSecrets, linesOf } from './log-file.ts';
+import { linesOf } from './log-file.ts';
 import { freePort } from './ports.ts';
 import type { ServerSpec, ServerStatus } from './protocol.ts';
 import { deathOf, whyUnready } from './ready.ts';
@@ -59,11 +60,13 @@ export class ModelServer {
   }
 
   status(): Omit<ServerStatus, 'secrets'> {
-    const { release, package: modelPackage, run } = this.spec;
+    const { release, package: modelPackage, run, listen, folders } = this.spec;
     return {
       release,
       package: modelPackage,
       run,
+      listen,
+      folders,
       deployment: this.deployment,
       state: this.#state,
       port: this.#port,

@@ -10,6 +10,9 @@ export const PROTOCOL = 1;
 /** The name of the control socket in the state folder. */
 export const SOCKET = 'front.sock';
 
+/** Answered by the front itself: what serves here. */
+export const RELEASE_PATH = '/.trainyard/release';
+
 export const address = z.strictObject({ host: z.string(), port: z.int().min(1).max(65535) });
 export type Address = z.infer<typeof address>;
 
@@ -26,6 +29,8 @@ export const serverSpec = z.strictObject({
   secrets: z.record(z.string(), z.string()),
   ready: z.string().startsWith('/'),
   readyTimeoutSeconds: z.number().positive(),
+  /** What must stay on the disk while it may be started again. */
+  folders: z.array(z.string()),
   /** Every file of the release, verified at every start. */
   files: z.array(z.strictObject({ path: z.string(), digest, size: z.int().nonnegative() })),
 });
@@ -35,6 +40,8 @@ export const serverStatus = z.object({
   release: digest,
   package: digest,
   run: digest,
+  listen: address,
+  folders: z.array(z.string()),
   deployment: digest.nullable(),
   /** `down`: it died and is started again after a while · `failed`: it is not started again. */
   state: z.enum(['starting', 'up', 'down', 'failed']),

@@ -1,0 +1,88 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { tool } from '../../scripts/tools.ts';
+import { deploy } from '../../src/deploy/deploy.ts';
+import { FrontClient } from '../../src/deploy/process/front-client.ts';
+import { freePort } from '../../src/deploy/process/ports.ts';
+import type { DeployDeps, Deployed, DeployRequest } from '../../src/deploy/request.ts';
+import type { Digest } from '../../src/lib/digest.ts';
+import { ask, type HttpAnswer } from '../../src/lib/http.ts';
+import { LayoutStore } from '../../src/store/layout.ts';
+import { type RecordingLog, recordingLog } from './log.ts';
+import { endProcessesOf } from './processes.ts';
+import { putRelease, type ReleaseChoices } from './releases.ts';
+
+/** A machine that serves: a store, a state folder, and a port. */
+export interface Machine {
+  readonly root: string;
+  readonly state: string;
+  readonly port: number;
+  readonly store: LayoutStore;
+  readonly log: RecordingLog;
+  readonly front: FrontClient;
+  readonly masked: string[];
+  /** A `dist` whose front runs from the source. */
+  readonly dist: string;
+  release(choices?: Partial<ReleaseChoices>): Promise<Digest>;
+  deploy(release: DeployRequest['release'], changes?: Partial<DeployDeps & DeployRequest>): Promise<Deployed>;
+  get(path: string): Promise<HttpAnswer>;
+  remove(): Promise<void>;
+}
+
+export async function servingMachine(): Promise<Machine> {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'trainyard-deploy-')));
+  const state = join(root, 'state');
+  const port = await freePort();
+  const store = new LayoutStore(join(root, 'yard'));
+  const log = recordingLog();
+  const masked: string[] = [];
+  const dist = await fakeDist(join(root, 'dist'));
+  const deps: DeployDeps = {
+    store,
+    stateRoot: state,
+    env: { ...process.env, GITHUB_TOKEN: 'job-token', INPUT_RELEASE: 'x' },
+    log,
+    signal: new AbortController().signal,
+    node: await smallNode(join(root, 'node')),
+    frontCode: async () => ({
+      folder: dist,
+      files: ['package.json', 'front/index.js'],
+      entry: 'front/index.js',
+    }),
+    uv: () => tool('uv'),
+    mask: (secret) => void masked.push(secret),
+  };
+  return {
+    root,
+    state: join(state, 'toy', 'test'),
+    port,
+    store,
+    log,
+    masked,
+    dist,
+    front: new FrontClient(join(state, 'toy', 'test')),
+    release: async (choices) => (await putRelease(store, { port, ...choices })).digest,
+    deploy: (release, { name, environment, ...changes } = {}) =>
+      deploy({ release, name, environment }, { ...deps, ...changes }),
+    get: (path) => ask({ host: '127.0.0.1', port }, { path, timeoutSeconds: 10 }),
+    remove: async () => {
+      await endProcessesOf(root);
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+async function fakeDist(dist: string): Promise<string> {
+  await mkdir(join(dist, 'front'), { recursive: true });
+  await writeFile(join(dist, 'package.json'), '{"type":"module"}');
+  const main = join(import.meta.dirname, 'front-main.ts');
+  await writeFile(join(dist, 'front', 'index.js'), `await import(${JSON.stringify(main)});\n`);
+  return dist;
+}
+
+/** Stands in for a program of a hundred megabytes, which would be copied for every test. */
+async function smallNode(path: string): Promise<string> {
+  await writeFile(path, `#!/bin/sh\nexec '${process.execPath}' "$@"\n`);
+  return path;
+}

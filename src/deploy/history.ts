@@ -1,0 +1,53 @@
+import type { Digest } from '../lib/digest.ts';
+import { UserError } from '../lib/errors.ts';
+import { type DeploymentConfig, deployment, servesAfter } from '../records/deployment.ts';
+import { findRecord } from '../store/records.ts';
+import type { State } from './state.ts';
+
+/** A Deployment of a project in an environment, with the release that it deployed. */
+export interface Event extends DeploymentConfig {
+  readonly release: Digest;
+}
+
+/** What was deployed to an environment, the oldest first. */
+export async function historyOf({ store, name, environment }: State): Promise<Event[]> {
+  const events: Event[] = [];
+  for (const digest of new Set((await store.names(`deployment-${name}-${environment}-`)).values())) {
+    const found = await findRecord(store, deployment, digest);
+    const release = found?.manifest.subject?.digest;
+    // The names of two environments may begin alike.
+    if (found?.config.name !== name || found.config.environment !== environment || !release) continue;
+    events.push({ ...found.config, release });
+  }
+  return events.sort((a, b) => a.endedAt.localeCompare(b.endedAt));
+}
+
+/** What served last, by the history's word; it may have ended with the machine since. */
+export function lastServed(history: readonly Event[]): Digest | undefined {
+  return history.reduce<Digest | undefined>((served, event) => {
+    const after = servesAfter(event);
+    if (after === 'this') return event.release;
+    return (after === 'before' ? event.before : null) ?? served;
+  }, undefined);
+}
+
+/**
+ * What was live before the current release first went live.
+ * @param current what serves now, if anything is known to
+ * @throws UserError when there is none
+ */
+export function previousOf(history: readonly Event[], current = lastServed(history)): Digest {
+  if (current === undefined)
+    throw new UserError('nothing was ever deployed here, so there is no previous release');
+  const first = history.findIndex(({ release, outcome }) => release === current && outcome === 'live');
+  const before = first === -1 ? lastServed(history) : lastServed(history.slice(0, first));
+  if (before === undefined || before === current)
+    throw new UserError(`${current} is the first release that was live here, so there is no previous one`);
+  return before;
+}
+
+/** The releases that were live last, the newest first. */
+export function newestReleases(history: readonly Event[], count: number): Digest[] {
+  const live = history.filter((event) => servesAfter(event) === 'this').map(({ release }) => release);
+  return [...new Set(live.reverse())].slice(0, count);
+}

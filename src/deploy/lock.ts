@@ -1,0 +1,66 @@
+import { mkdir, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf, UserError } from '../lib/errors.ts';
+import { aside } from '../lib/files.ts';
+
+/**
+ * Does some work while no other process of this machine does work under the same folder. The lock is the folder with one file in it,
+ * named after its holder; a folder is renamed onto an empty one only, and a holder that is gone is removed by its
+ * own name, so that no two processes take the same lock.
+ * @param what is being done, for the error
+ * @throws UserError when another process holds it
+ */
+export async function withLock<T>(folder: string, what: string, work: () => Promise<T>): Promise<T> {
+  const holder = `${process.pid}-${await startOf(process.pid)}`;
+  await take(folder, holder, what);
+  try {
+    return await work();
+  } finally {
+    await unlink(join(folder, holder));
+  }
+}
+
+async function take(folder: string, holder: string, what: string): Promise<void> {
+  const temporary = aside(folder);
+  await mkdir(temporary, { recursive: true });
+  await writeFile(join(temporary, holder), '');
+  try {
+    while (!(await tryRename(temporary, folder))) {
+      for (const other of await readdir(folder).catch(() => [])) {
+        if (await lives(other))
+          throw new UserError(
+            `${what} is being done already, by process ${other.split('-')[0]}; wait for its end, or end it. In a workflow, concurrency: {group: NAME/ENVIRONMENT, queue: max} makes jobs wait`,
+          );
+        await rm(join(folder, other), { force: true });
+      }
+    }
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function tryRename(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function lives(holder: string): Promise<boolean> {
+  const [pid = '', start] = holder.split('-');
+  try {
+    process.kill(Number(pid), 0);
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') return false;
+  }
+  return (await startOf(Number(pid))) === start;
+}
+
+/** When a process began, so that a number which was given again is no holder (proc(5), starttime); 0 where it is not known. */
+async function startOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0';
+}

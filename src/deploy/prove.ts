@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import type { Digest } from '../lib/digest.ts';
+import { ask, type HttpPlace } from '../lib/http.ts';
+import type { Check } from '../records/deployment.ts';
+import { digest } from '../records/oci.ts';
+import { askGolden, type Golden, type GoldenResult, percentile } from './golden.ts';
+import { RELEASE_PATH } from './process/protocol.ts';
+import { Refused } from './target.ts';
+
+/** What a release has to answer. */
+export interface Probes {
+  readonly golden: readonly Golden[];
+  readonly tolerance: number;
+}
+
+/** How many golden requests are asked in public, where users wait, too. */
+const IN_PUBLIC = 3;
+
+const served = z.object({ release: digest.nullable(), state: z.string().optional() });
+
+/** Asks a server that nobody else asks all golden requests, one after another. */
+export async function askAll(
+  place: HttpPlace,
+  { golden, tolerance }: Probes,
+  signal: AbortSignal,
+): Promise<GoldenResult[]> {
+  const results: GoldenResult[] = [];
+  for (const request of golden) results.push(await askGolden(place, request, tolerance, signal));
+  return results;
+}
+
+/** What golden requests came to. Throws Refused with the first difference, after `note` was told. */
+export function judgeGolden(results: readonly GoldenResult[], note: (check: Check) => void): void {
+  if (results.length === 0) return;
+  const differing = results.filter(({ difference }) => difference !== undefined);
+  note({
+    name: 'golden requests',
+    passed: differing.length === 0,
+    detail: `${results.length - differing.length} of ${results.length}, ${latencyOf(results)}`,
+  });
+  const [first] = differing;
+  if (first === undefined) return;
+  throw new Refused(
+    `${differing.length} of ${results.length} golden requests differ; the first is line ${first.golden.line}: ${first.difference}`,
+  );
+}
+
+/**
+ * Proves in public that a release serves: by name, and by a few golden requests.
+ * Throws Refused or MachineError when it does not.
+ */
+export async function proveServing(place: HttpPlace, release: Digest, probes: Probes): Promise<Check[]> {
+  const answer = await ask(place, { path: RELEASE_PATH, timeoutSeconds: 10 });
+  const found = served.safeParse(tryJson(answer.body));
+  if (found.data?.release !== release || found.data.state !== 'up')
+    throw new Refused(`${RELEASE_PATH} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
+  const checks: Check[] = [{ name: 'release in public', passed: true, detail: release }];
+  const results: GoldenResult[] = [];
+  for (const golden of probes.golden.slice(0, IN_PUBLIC))
+    results.push(await askGolden(place, golden, probes.tolerance));
+  const differing = results.find(({ difference }) => difference !== undefined);
+  if (differing !== undefined)
+    throw new Refused(`in public, golden request ${differing.golden.line}: ${differing.difference}`);
+  if (results.length > 0)
+    checks.push({
+      name: 'golden requests in public',
+      passed: true,
+      detail: `${results.length} of ${results.length}, ${latencyOf(results)}`,
+    });
+  return checks;
+}
+
+/** Times of answers, in milliseconds. */
+export function latencyOf(results: readonly GoldenResult[]): string {
+  const times = results.map(({ milliseconds }) => milliseconds);
+  return `p50 ${percentile(times, 0.5).toFixed(0)} ms, p95 ${percentile(times, 0.95).toFixed(0)} ms`;
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

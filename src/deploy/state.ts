@@ -1,0 +1,37 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LayoutStore } from '../store/layout.ts';
+
+/** The folders of one project and environment on this machine. */
+export interface State {
+  readonly name: string;
+  readonly environment: string;
+  readonly folder: string;
+  /** The folder itself as a store: releases with what they stand on, and all Deployments. */
+  readonly store: LayoutStore;
+  /** Holds a folder for each server that was started: its model and its source. */
+  readonly releases: string;
+  /** Holds Python environments. */
+  readonly environments: string;
+  readonly lock: string;
+}
+
+/** Nothing is made yet. */
+export function stateOf(root: string, name: string, environment: string): State {
+  const folder = join(root, name, environment);
+  return {
+    name,
+    environment,
+    folder,
+    store: new LayoutStore(folder),
+    releases: join(folder, 'releases'),
+    environments: join(folder, 'environments'),
+    lock: join(folder, 'lock'),
+  };
+}
+
+/** Makes the folder, which is nobody else's: it holds the control socket. */
+export async function makeState({ folder }: State): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+}
