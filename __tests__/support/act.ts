@@ -137,7 +137,7 @@ async function args(options: ActOptions, own: string): Promise<string[]> {
 
 /** What a runner's machine would have: this one's environment, without what npm, jest or an outer workflow added. */
 function machine({ place }: ActOptions): NodeJS.ProcessEnv {
-  const ours = /^(?:NODE_OPTIONS|NODE_ENV|JEST_|npm_|GITHUB_|ACTIONS_|RUNNER_|INPUT_|TRAINYARD_|CI$)/;
+  const ours = /^(?:NODE_OPTIONS|NODE_ENV|JEST_|npm_|GITHUB_|ACTIONS_|RUNNER_|INPUT_|TRAINYARD_(?!CACHE)|CI$)/;
   const kept = Object.entries(process.env).filter(([name]) => !ours.test(name));
   const PATH = [join(root, 'node_modules', 'node', 'bin'), process.env.PATH].join(':');
   return { ...Object.fromEntries(kept), PATH, XDG_CONFIG_HOME: place };
