@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { json } from '../lib/json.ts';
+import { strict } from '../lib/strict.ts';
 import { defineKind } from './kind.ts';
 import { environmentName, projectName, variableName } from './names.ts';
 import { digest } from './oci.ts';
 
 /** Where a release runs. `process`: one server on the machine of the deploy job, behind a front that owns the port. */
 export const target = z.discriminatedUnion('kind', [
-  z.strictObject({
+  strict({
     kind: z.literal('process'),
     port: z.int().min(1).max(65535),
     host: z.string().default('127.0.0.1'),

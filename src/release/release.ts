@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
-import { canonicalBytes, type JsonObject } from '../lib/json.ts';
+import { byBytes, canonicalBytes, type JsonObject } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
 import { environmentName } from '../records/names.ts';
 import { type ModelConfig, modelPackage, type PackageFacts, packageFacts } from '../records/package.ts';
@@ -67,7 +67,7 @@ export async function makeRelease({
       server: facts.server,
       target: file.value.target,
       config,
-      secrets: [...new Set(file.value.secrets)].sort(),
+      secrets: [...new Set(file.value.secrets)].sort(byBytes),
     },
     layers: [layer(CONFIG_LAYER, blob, 'configuration.json')],
     subject: modelPack,

@@ -30,53 +30,63 @@ export function resolveConfig(
     resolved.set(key, { value, origin: file.place(['config', key]) });
   for (const [key, { type }] of Object.entries(schema?.declared ?? {})) {
     const value = vars[key];
-    if (value === undefined || schema?.isSecret(key)) continue;
+    if (value === undefined || !Object.hasOwn(vars, key) || schema?.isSecret(key)) continue;
     resolved.set(key, {
       value: typeof value === 'string' ? coerce(value, type) : value,
       origin: `vars.${key}`,
     });
   }
-  const problems = [
-    ...misplacedSecrets(file, resolved, schema),
-    ...(schema ? declaredOnly(file, resolved, schema) : []),
-  ];
+  const misplaced = misplacedSecrets(file, resolved, schema);
+  const problems = [...misplaced.values(), ...(schema ? undeclared(file, resolved, schema, misplaced) : [])];
   if (problems.length > 0) throw userErrors('the configuration cannot be released', problems);
   if (secrets.some((name) => resolved.has(name))) throw new Error('a secret is among the configuration');
   return resolved;
 }
 
-/** Secrets where values stand, and values that look like secrets. */
+/** Secrets where values stand, and values that look like secrets: a sentence for each key, without the value. */
 function misplacedSecrets(
   file: YamlFile<EnvironmentFile>,
   resolved: ReadonlyMap<string, Resolved>,
   schema: ConfigSchema | undefined,
-): string[] {
-  return [...resolved].flatMap(([key, { value, origin }]) => {
+): ReadonlyMap<string, string> {
+  const problems = new Map<string, string>();
+  for (const [key, { value, origin }] of resolved) {
     const credential = credentialIn(JSON.stringify(value));
     if (schema?.isSecret(key) || file.value.secrets.includes(key)) {
-      return [`${origin}: ${key} is a secret; take its value out of config, and list its name under secrets`];
+      problems.set(
+        key,
+        `${origin}: ${key} is a secret; take its value out of config, and list its name under secrets`,
+      );
+    } else if (credential !== undefined) {
+      problems.set(
+        key,
+        `${origin}: ${key} has the form of ${credential}. Withdraw it, list the name under secrets, and give the value to the deploy step`,
+      );
     }
-    if (credential === undefined) return [];
-    return [
-      `${origin}: ${key} has the form of ${credential}. Withdraw it, list the name under secrets, and give the value to the deploy step`,
-    ];
-  });
+  }
+  return problems;
 }
 
-function declaredOnly(
+/** What the schema does not allow. Of a key that is in `told`, the value is never shown. */
+function undeclared(
   file: YamlFile<EnvironmentFile>,
   resolved: ReadonlyMap<string, Resolved>,
   schema: ConfigSchema,
+  told: ReadonlyMap<string, string>,
 ): string[] {
   const values = Object.fromEntries(
     [...resolved].filter(([key]) => !schema.isSecret(key)).map(([key, { value }]) => [key, value]),
   );
-  const declared = Object.keys(schema.declared).join(', ');
-  const mistakes = schema.validate(values).map(({ key, message }) => {
-    const found = resolved.get(key);
-    const what = found === undefined ? '' : ` (found ${JSON.stringify(found.value)})`;
-    return `${found?.origin ?? file.place(['config'])}: ${key} ${message}${what}; declared are ${declared}`;
-  });
+  const declared = Object.keys(schema.declared).filter((key) => !schema.isSecret(key));
+  const others = `; declared are ${declared.join(', ') || 'none'}`;
+  const mistakes = schema
+    .validate(values)
+    .filter(({ key }) => !told.has(key))
+    .map(({ key, message }) => {
+      const found = resolved.get(key);
+      const what = found === undefined ? '' : ` (found ${JSON.stringify(found.value)})`;
+      return `${found?.origin ?? file.place(['config'])}: ${key} ${message}${what}${declared.includes(key) ? '' : others}`;
+    });
   const missing = schema.requiredSecrets
     .filter((name) => !file.value.secrets.includes(name))
     .map((name) => `${file.place(['secrets'])}: the server needs the secret ${name}; list it under secrets`);

@@ -1,14 +1,20 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { z } from 'zod';
-import { messageOf, UserError } from '../lib/errors.ts';
+import { UserError } from '../lib/errors.ts';
 import { type Json, type JsonObject, json } from '../lib/json.ts';
 
-const property = z.looseObject({
-  type: z.string().optional(),
-  writeOnly: z.boolean().optional(),
-  default: json.optional(),
-});
+/** What of a property matters here; any JSON Schema may stand there, a boolean included. */
+const property = z
+  .union([z.boolean(), z.looseObject({})])
+  .transform((schema) => (typeof schema === 'boolean' ? {} : schema))
+  .pipe(
+    z.looseObject({
+      type: json.optional(),
+      writeOnly: z.boolean().optional(),
+      default: json.optional(),
+    }),
+  );
 const objectSchema = z.looseObject({
   properties: z.record(z.string(), property).default({}),
   required: z.array(z.string()).default([]),
@@ -31,7 +37,8 @@ export interface ConfigSchema {
  * @throws UserError when it is no usable schema
  */
 export function readConfigSchema(schema: JsonObject): ConfigSchema {
-  const parsed = objectSchema.parse(schema);
+  const { data: parsed, error } = objectSchema.safeParse(schema);
+  if (parsed === undefined) throw notUsable(error);
   const isSecret = (key: string): boolean => parsed.properties[key]?.writeOnly === true;
   const withoutSecrets = {
     ...schema,
@@ -54,11 +61,15 @@ function compile(schema: object) {
   try {
     return ajv.compile(schema);
   } catch (cause) {
-    throw new UserError(
-      `server.config of the package is not a JSON Schema that can be used: ${messageOf(cause)}`,
-      { cause },
-    );
+    throw notUsable(cause);
   }
+}
+
+function notUsable(cause: unknown): UserError {
+  return new UserError(
+    'the configuration schema in the package (server.config) cannot be used: it must be a JSON Schema of an object',
+    { cause },
+  );
 }
 
 function describe({ keyword, params, instancePath, message = 'is not allowed' }: ErrorObject): {
@@ -76,7 +87,7 @@ function describe({ keyword, params, instancePath, message = 'is not allowed' }:
 }
 
 /** A text, as GitHub's variables are, as the type that the schema declares; the text itself where it does not fit. */
-export function coerce(text: string, type: string | undefined): Json {
+export function coerce(text: string, type: Json | undefined): Json {
   if (type === undefined || type === 'string') return text;
   try {
     return json.parse(JSON.parse(text));

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { json } from '../lib/json.ts';
+import { strict } from '../lib/strict.ts';
 import { variableName } from '../records/names.ts';
 import { target } from '../records/release.ts';
-import { strict } from './yaml.ts';
 
 /** `environments/NAME.yml`: where a release runs, and with which configuration. */
 export const environmentSchema = strict({

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { json } from '../lib/json.ts';
+import { strict } from '../lib/strict.ts';
 import { insidePath, projectName, variableName } from '../records/names.ts';
 import { digest } from '../records/oci.ts';
 import { command } from './command.ts';
 import { duration, memory } from './units.ts';
-import { strict } from './yaml.ts';
 
 const globs = z
   .array(z.string().min(1))

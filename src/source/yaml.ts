@@ -1,18 +1,8 @@
 import { isMap, isPair, LineCounter, parseDocument } from 'yaml';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { UserError, userErrors } from '../lib/errors.ts';
 
 type Path = readonly PropertyKey[];
-
-/** An object that takes no other keys, and whose error lists those that it takes. */
-export function strict<S extends z.core.$ZodLooseShape>(shape: S): z.ZodObject<S, z.core.$strict> {
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}; allowed are ${Object.keys(shape).join(', ')}`
-        : undefined,
-  });
-}
 
 /** A YAML file that was read by its schema, and knows where its values stand. */
 export interface YamlFile<T> {
@@ -71,9 +61,15 @@ interface Problem {
 function describe(issue: z.core.$ZodIssue, value: unknown): Problem[] {
   const name = issue.path.map(String).join('.');
   const prefix = name === '' ? '' : `${name}: `;
+  if (issue.code === 'invalid_key') {
+    const [why] = issue.issues;
+    return [
+      { path: issue.path.slice(0, -1), key: String(issue.path.at(-1)), message: `${prefix}${why?.message}` },
+    ];
+  }
   if (issue.code !== 'unrecognized_keys') {
     const expected = issue.message
-      .replace(/^Invalid (input|option): /, '')
+      .replace(/^Invalid (input: |option: |discriminator value\. )/, '')
       .replace(', received undefined', '');
     const missing = valueAt(value, issue.path) === undefined ? 'missing; ' : '';
     return [{ path: issue.path, message: prefix + missing + expected }];
