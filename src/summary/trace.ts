@@ -63,7 +63,12 @@ function edge(parent: string, child: string, nodes: readonly Node[], digest: str
   return isSource ? `${child} -.-> ${parent}` : `${parent} --> ${child}`;
 }
 
-function describe({ kind, facts, serves }: Node): string {
+/** One line, whatever a Run tells of itself. */
+function describe(node: Node): string {
+  return sentence(node).replace(/\s+/g, ' ').trim();
+}
+
+function sentence({ kind, facts, serves }: Node): string {
   const list = (value: unknown): string =>
     typeof value === 'object' && value !== null
       ? Object.entries(value)

@@ -1,11 +1,11 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import type { KindName } from '../records/kind.ts';
-import { kindOf } from '../records/kinds.ts';
+import { kindOf, kinds } from '../records/kinds.ts';
 import { packageFacts } from '../records/package.ts';
 import { parentsOf } from '../store/copy.ts';
 import { type Live, whatServes } from '../store/live.ts';
-import { getManifest, readBytes } from '../store/records.ts';
+import { getManifest, readConfig } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { type Facts, factsOf } from './facts.ts';
 
@@ -83,11 +83,7 @@ async function readNode(store: Store, digest: Digest, live: readonly Live[]): Pr
   const kind = kindOf(manifest.artifactType);
   if (kind === undefined || kind === 'newer')
     throw new UserError(`${digest} is a record that this version does not know (${manifest.artifactType})`);
-  const facts = factsOf(
-    kind,
-    manifest,
-    JSON.parse((await readBytes(store, manifest.config.digest)).toString('utf8')),
-  );
+  const facts = factsOf(kind, manifest, await readConfig<unknown>(store, kinds[kind], digest, manifest));
   return {
     digest,
     kind,
@@ -97,14 +93,18 @@ async function readNode(store: Store, digest: Digest, live: readonly Live[]): Pr
   };
 }
 
-async function kindIn(store: Store, digest: Digest): Promise<KindName | undefined> {
-  const kind = kindOf((await getManifest(store, digest))?.manifest.artifactType);
-  return kind === 'newer' ? undefined : kind;
+async function kindIn(store: Store, digest: Digest): Promise<KindName | 'newer' | undefined> {
+  return kindOf((await getManifest(store, digest))?.manifest.artifactType);
 }
 
-/** Children by subject, and the Packages that carry a server Program. */
+/**
+ * The records that name this one as subject, and the Packages that carry a server Program; not the signatures, notes and
+ * the like that other tools attach.
+ */
 async function childrenOf(store: Store, digest: Digest): Promise<Digest[]> {
-  const children = new Set(await store.children(digest));
+  const children = new Set<Digest>();
+  for (const child of await store.children(digest))
+    if ((await kindIn(store, child)) !== undefined) children.add(child);
   if ((await kindIn(store, digest)) !== 'program') return [...children];
   for (const candidate of (await store.names('package-')).values()) {
     const found = await getManifest(store, candidate);
