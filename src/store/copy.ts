@@ -2,9 +2,9 @@ import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import type { KindName } from '../records/kind.ts';
 import { kindOf, kinds } from '../records/kinds.ts';
-import type { Manifest } from '../records/oci.ts';
+import type { Descriptor, Manifest } from '../records/oci.ts';
 import { packageFacts } from '../records/package.ts';
-import { getManifest, readBytes } from './records.ts';
+import { getManifest, readConfig } from './records.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -18,22 +18,12 @@ export async function copyRecord(
   digest: Digest,
   withLayers: (kind: KindName) => boolean = () => true,
 ): Promise<void> {
-  const found = await getManifest(from, digest);
-  if (found === undefined) throw new UserError(`there is no record ${digest} in ${from.location}`);
-  const { bytes, manifest } = found;
-  const kind = kindOf(manifest.artifactType);
-  if (kind === undefined || kind === 'newer') {
-    throw new UserError(
-      `${digest} in ${from.location} is a record that this version does not know (${manifest.artifactType})`,
-    );
-  }
-  for (const parent of parentsOf(kind, manifest)) await copyRecord(from, to, parent, withLayers);
-  if (!(await isWholeIn(to, manifest, digest, withLayers(kind)))) {
-    for (const blob of [manifest.config, ...(withLayers(kind) ? manifest.layers : [])])
-      await copyBlob(from, to, blob.digest);
-    await to.put(bytes, [await tagOf(from, kind, manifest, digest)]);
-  }
-  if (kind === 'program' || kind === 'release') await copySources(from, to, digest);
+  const record = await readAny(from, digest);
+  for (const parent of parentsOf(record.kind, record.manifest))
+    await copyRecord(from, to, parent, withLayers);
+  await copyAlone(from, to, record, withLayers(record.kind));
+  if (record.kind !== 'program' && record.kind !== 'release') return;
+  for (const source of await sourcesOf(from, digest)) await copyAlone(from, to, source, true);
 }
 
 /** Copies one blob unless it is there; between two folders it is linked. */
@@ -51,43 +41,52 @@ export function parentsOf(kind: KindName, manifest: Manifest): readonly Digest[]
   return server === undefined ? subject : [...subject, server];
 }
 
+/** A record is named last, so one that is named only ever lacks layers that were not asked for before. */
 async function isWholeIn(
   to: Store,
-  manifest: Manifest,
+  tag: string,
   digest: Digest,
-  withLayers: boolean,
+  layers: readonly Descriptor[],
 ): Promise<boolean> {
-  if ((await to.get(digest)) === undefined) return false;
-  for (const blob of withLayers ? manifest.layers : []) if (!(await to.has(blob.digest))) return false;
+  if ((await to.names(tag)).get(tag) !== digest || (await to.get(digest)) === undefined) return false;
+  for (const blob of layers) if (!(await to.has(blob.digest))) return false;
   return true;
 }
 
-async function copySources(from: Store, to: Store, explained: Digest): Promise<void> {
-  for (const child of await from.children(explained)) {
-    const found = await getManifest(from, child);
-    if (found !== undefined && kindOf(found.manifest.artifactType) === 'source')
-      await copyRecord(from, to, child);
-  }
+/** A manifest of a kind that this version knows. */
+interface Found {
+  readonly digest: Digest;
+  readonly kind: KindName;
+  readonly bytes: Uint8Array;
+  readonly manifest: Manifest;
 }
 
-async function tagOf(store: Store, name: KindName, manifest: Manifest, digest: Digest): Promise<string> {
-  const text = (await readBytes(store, manifest.config.digest)).toString('utf8');
-  const parse = <C>(kind: {
-    schema: { parse(value: unknown): C };
-    tag(config: C, digest: Digest): string;
-  }): string => kind.tag(kind.schema.parse(JSON.parse(text)), digest);
-  switch (name) {
-    case 'program':
-      return parse(kinds.program);
-    case 'source':
-      return parse(kinds.source);
-    case 'run':
-      return parse(kinds.run);
-    case 'package':
-      return parse(kinds.package);
-    case 'release':
-      return parse(kinds.release);
-    case 'deployment':
-      return parse(kinds.deployment);
+async function readAny(store: Store, digest: Digest): Promise<Found> {
+  const found = await getManifest(store, digest);
+  if (found === undefined) throw new UserError(`there is no record ${digest} in ${store.location}`);
+  const kind = kindOf(found.manifest.artifactType);
+  if (kind !== undefined && kind !== 'newer') return { digest, kind, ...found };
+  throw new UserError(
+    `${digest} in ${store.location} is a record that this version does not know (${found.manifest.artifactType})`,
+  );
+}
+
+async function copyAlone(from: Store, to: Store, record: Found, withLayers: boolean): Promise<void> {
+  const { digest, manifest } = record;
+  const kind = kinds[record.kind];
+  const tag = kind.tagOf(await readConfig<unknown>(from, kind, digest, manifest), digest);
+  const layers = withLayers ? manifest.layers : [];
+  if (await isWholeIn(to, tag, digest, layers)) return;
+  for (const blob of [manifest.config, ...layers]) await copyBlob(from, to, blob.digest);
+  await to.put(record.bytes, [tag]);
+}
+
+async function sourcesOf(store: Store, explained: Digest): Promise<readonly Found[]> {
+  const found: Found[] = [];
+  for (const child of await store.children(explained)) {
+    const manifest = await getManifest(store, child);
+    if (manifest !== undefined && kindOf(manifest.manifest.artifactType) === 'source')
+      found.push({ digest: child, kind: 'source', ...manifest });
   }
+  return found;
 }
