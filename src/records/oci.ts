@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Digest } from '../lib/digest.ts';
+import { type Digest, digestOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 
 export const IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -20,6 +20,17 @@ export const descriptor = z.object({
   annotations: z.record(z.string(), z.string()).optional(),
 });
 export type Descriptor = z.infer<typeof descriptor>;
+
+/**
+ * The layer of a record that has none. The specification's schema and some registries refuse a manifest without layers,
+ * and this is what it suggests then ("guidance for an empty descriptor").
+ */
+export const EMPTY = Buffer.from('{}');
+export const EMPTY_LAYER: Descriptor = {
+  mediaType: 'application/vnd.oci.empty.v1+json',
+  digest: digestOf(EMPTY),
+  size: EMPTY.length,
+};
 
 /** OCI image specification 1.1, image manifest. */
 export const manifest = z.object({

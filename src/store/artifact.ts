@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Artifact } from '@actions/artifact';
 import { type Blob, type Digest, hexOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
-import { type Manifest, manifestOf } from '../records/oci.ts';
+import { EMPTY, EMPTY_LAYER, type Manifest, manifestOf } from '../records/oci.ts';
 import { type ArtifactName, layersName, parseArtifactName, recordName } from './artifact-names.ts';
 import { packRecord, unpackRecord } from './artifact-record.ts';
 import { RunArtifacts, type RunOptions } from './artifact-run.ts';
@@ -61,7 +61,7 @@ class ArtifactStore implements Store {
   /** Which artifacts may hold a layer, and of which record; the oldest first, because later records do not repeat it. */
   #holders = new Map<Digest, { artifact: Artifact; manifest: Manifest }[]>();
   /** Layers that are known to lie in the run, and need no upload with another record. */
-  readonly #uploaded = new Set<Digest>();
+  readonly #uploaded = new Set<Digest>([EMPTY_LAYER.digest]);
 
   constructor({ env, folder, ...options }: ArtifactStoreOptions) {
     this.#folder = folder;
@@ -71,6 +71,8 @@ class ArtifactStore implements Store {
   }
 
   async has(digest: Digest): Promise<boolean> {
+    // Known to everyone, so it is never uploaded.
+    if (digest === EMPTY_LAYER.digest) await this.#staged.write({ bytes: EMPTY });
     const isKnown = async (): Promise<boolean> =>
       (await this.#staged.has(digest)) || this.#holders.has(digest);
     if (await isKnown()) return true;

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Digest } from '../lib/digest.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
 import { codeOf, UserError } from '../lib/errors.ts';
 import { readIfThere, writeWhole } from '../lib/files.ts';
 import { byBytes } from '../lib/json.ts';
@@ -9,7 +10,8 @@ import { type Descriptor, descriptor } from '../records/oci.ts';
 
 const REF_NAME = 'org.opencontainers.image.ref.name';
 
-const indexSchema = z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(descriptor) });
+/** Entries may be other tools', with fields that we do not use and keep. */
+const indexSchema = z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(descriptor.loose()) });
 
 /**
  * The names of a layout. `index.json` is what every OCI tool reads, and one file cannot be changed by two writers at
@@ -55,7 +57,10 @@ export class LayoutIndex {
     );
   }
 
-  /** The index with the refs that it lacks, and `fresh` ones as their files say. */
+  /**
+   * The index with the refs that it lacks, and `fresh` ones as their files say. A ref without its manifest is of a record
+   * that another tool deleted.
+   */
   async #merged(
     index: ReadonlyMap<string, Descriptor>,
     fresh: readonly string[],
@@ -64,7 +69,10 @@ export class LayoutIndex {
     for (const name of await this.#refs()) {
       if (merged.has(name) && !fresh.includes(name)) continue;
       const text = await readIfThere(join(this.#root, 'refs', name));
-      if (text !== undefined) merged.set(name, named(name, descriptor.parse(JSON.parse(text))));
+      if (text === undefined) continue;
+      const entry = descriptor.parse(JSON.parse(text));
+      if (existsSync(join(this.#root, 'blobs', 'sha256', hexOf(entry.digest))))
+        merged.set(name, named(name, entry));
     }
     return merged;
   }

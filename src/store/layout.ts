@@ -28,7 +28,7 @@ import {
 } from '../lib/digest.ts';
 import { codeOf, UserError } from '../lib/errors.ts';
 import { aside, readIfThere, writeWhole } from '../lib/files.ts';
-import { manifestOf } from '../records/oci.ts';
+import { manifestOf, subjectIn } from '../records/oci.ts';
 import { LayoutIndex } from './layout-index.ts';
 import type { Content, Store } from './store.ts';
 
@@ -93,8 +93,7 @@ export class LayoutStore implements Store {
     const found = new Set<Digest>();
     for (const candidate of new Set((await this.#index.names('')).values())) {
       const manifest = await this.get(candidate);
-      if (manifest !== undefined && manifestOf(manifest, this.location).subject?.digest === digest)
-        found.add(candidate);
+      if (manifest !== undefined && subjectIn(manifest) === digest) found.add(candidate);
     }
     return [...found];
   }
