@@ -2,11 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** Aborted by the signals with which a runner, or a person at a terminal, cancels. */
+/** Aborted by the signals with which a runner, or a person at a terminal, cancels; a second interrupt ends the process. */
 export function cancellation(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => controller.abort(new Error('cancelled')));
+  process.on('SIGTERM', () => controller.abort(new Error('cancelled')));
+  process.on('SIGINT', () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort(new Error('cancelled'));
+  });
   return controller.signal;
 }
 

@@ -2,6 +2,8 @@ import { MachineError, messageOf, UserError } from '../lib/errors.ts';
 import type { Action, Job } from './action.ts';
 import { failureSummary } from './markdown.ts';
 
+const CANCEL_MS = 6500;
+
 /** The place where an action runs: a step of GitHub Actions, or a command line. */
 export interface Host {
   readonly job: Job;
@@ -17,7 +19,10 @@ export interface Host {
 export async function runAction(name: string, load: () => Promise<Action>, host: Host): Promise<void> {
   try {
     const action = await load();
-    const outcome = await action.run((input) => host.input(input), host.job);
+    const outcome = await orCancelled(
+      action.run((input) => host.input(input), host.job),
+      host.job.signal,
+    );
     host.output(outcome.outputs);
     await host.summarise(outcome.summary);
     if (outcome.failure !== undefined) host.fail(outcome.failure);
@@ -28,6 +33,22 @@ export async function runAction(name: string, load: () => Promise<Action>, host:
   } finally {
     await host.close();
   }
+}
+
+/**
+ * What was asked to stop has until shortly before a runner's own patience of 7.5 seconds is over. A training ends its program
+ * in that time; an action that has nothing to end need not know of cancellation.
+ */
+async function orCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const cancelled = new Promise<never>((_, reject) => {
+    const begin = (): void => {
+      timer = setTimeout(() => reject(signal.reason), CANCEL_MS);
+    };
+    if (signal.aborted) begin();
+    else signal.addEventListener('abort', begin, { once: true });
+  });
+  return Promise.race([work, cancelled]).finally(() => clearTimeout(timer));
 }
 
 function tell(error: unknown, signal: AbortSignal): string {
