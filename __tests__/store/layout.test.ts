@@ -104,6 +104,35 @@ describe('a folder as a store', () => {
     expect(await readFile(join(root, 'index.json'), 'utf8')).toContain('run-lost');
   });
 
+  test('keeps what other tools put into the index, with fields that it does not use', async () => {
+    const store = new LayoutStore(root);
+    const parent = await store.put(manifest('parent'), ['program-1']);
+    const theirs = await store.write({
+      bytes: canonicalBytes({ schemaVersion: 2, manifests: [], subject: { digest: parent } }),
+    });
+    const entry = {
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      ...theirs,
+      platform: { os: 'linux', architecture: 'arm64' },
+    };
+    await writeFile(join(root, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+    const child = await store.put(manifest('child', parent), ['run-1']);
+    expect(await store.children(parent)).toEqual([child]);
+    const index: unknown = JSON.parse(await readFile(join(root, 'index.json'), 'utf8'));
+    expect(index).toMatchObject({ manifests: expect.arrayContaining([entry]) });
+  });
+
+  test('a record that another tool deleted stays deleted', async () => {
+    const store = new LayoutStore(root);
+    const gone = await store.put(manifest('gone'), ['run-gone']);
+    await rm(store.pathOf(gone));
+    await writeFile(join(root, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [] }));
+    await store.put(manifest('next'), ['run-next']);
+    expect([...(await store.names('')).keys()]).toEqual(['run-next']);
+    expect(await store.put(manifest('gone'), ['run-gone'])).toBe(gone);
+    expect((await store.names('')).get('run-gone')).toBe(gone);
+  });
+
   test('many writers at once lose no name', async () => {
     const writers = Array.from({ length: 40 }, (_, i) =>
       new LayoutStore(root).put(manifest(`m${i}`), [`run-${i}`]),

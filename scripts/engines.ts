@@ -1,0 +1,20 @@
+/** Sets up the tools of others that read our stores, then runs the tests with them; arguments go to jest. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { skopeo } from './skopeo.ts';
+import { tool } from './tools.ts';
+
+const root = join(import.meta.dirname, '..');
+
+try {
+  console.log('Setting up oras, model-spec and skopeo; the first time takes a minute …');
+  for (const path of [await tool('oras'), await tool('model-spec'), await skopeo()]) console.log(`  ${path}`);
+  // The usual configuration leaves these tests out.
+  const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
+  const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];
+  const { status } = spawnSync('node', args, { cwd: root, stdio: 'inherit' });
+  process.exitCode = status ?? 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
