@@ -1,7 +1,7 @@
 /** Runs real workflow files with act, without containers and without GitHub. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -105,11 +105,15 @@ async function args(options: ActOptions, own: string): Promise<string[]> {
     return join(own, name);
   };
   await mkdir(join(own, 'artifacts'));
+  await mkdir(join(own, 'cache'));
+  // A runner's machine keeps its tool cache from one run to the next.
+  const tools = join(cacheFolder(), 'tool-cache');
+  await mkdir(tools, { recursive: true });
+  await symlink(tools, join(own, 'cache', 'tool_cache'));
   const labels = ['ubuntu-24.04', 'self-hosted', 'gpu'];
   const environment = {
     GITHUB_RUN_ATTEMPT: String(options.attempt ?? 1),
     GITHUB_RETENTION_DAYS: '90',
-    RUNNER_TOOL_CACHE: join(cacheFolder(), 'tool-cache'),
   };
   return [
     options.event ?? 'push',
@@ -137,7 +141,8 @@ async function args(options: ActOptions, own: string): Promise<string[]> {
 
 /** What a runner's machine would have: this one's environment, without what npm, jest or an outer workflow added. */
 function machine({ place }: ActOptions): NodeJS.ProcessEnv {
-  const ours = /^(?:NODE_OPTIONS|NODE_ENV|JEST_|npm_|GITHUB_|ACTIONS_|RUNNER_|INPUT_|TRAINYARD_(?!CACHE)|CI$)/;
+  const ours =
+    /^(?:NODE_OPTIONS|NODE_ENV|JEST_|npm_|GITHUB_|ACTIONS_|RUNNER_|INPUT_|TRAINYARD_(?!CACHE)|CI$)/;
   const kept = Object.entries(process.env).filter(([name]) => !ours.test(name));
   const PATH = [join(root, 'node_modules', 'node', 'bin'), process.env.PATH].join(':');
   return { ...Object.fromEntries(kept), PATH, XDG_CONFIG_HOME: place };

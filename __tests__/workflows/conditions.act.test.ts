@@ -148,6 +148,7 @@ test('of failed jobs that run again, the finished ones do not, and their outputs
 });
 
 const pullRequest = (from: string) => ({
+  repository: { full_name: 'acme/models' },
   pull_request: {
     number: 7,
     head: { ref: 'topic', repo: { full_name: from } },
