@@ -13,7 +13,7 @@ const Described = z.record(z.string(), z.object({ description: z.string().trim()
 const Declared = z.object({ inputs: Described.default({}), outputs: Described.default({}) });
 const File = z.object({
   name: z.string(),
-  description: z.string().optional(),
+  description: z.string().default(''),
   inputs: Described.optional(),
   outputs: Described.optional(),
   on: z.object({ workflow_call: z.unknown() }).optional(),
@@ -39,12 +39,16 @@ function shown(value: unknown): string {
   return value === undefined || value === '' ? 'empty' : `\`${String(value)}\``;
 }
 
-/** An action's README, from its action.yml: the usage is the comment that the file starts with. */
+/** The example that an action.yml starts with, as a comment: YAML of a part of a job. */
+export function usageOf(yaml: string): string {
+  const [, usage] = /^# Usage\n#\n((?:#.*\n)+)/.exec(yaml) ?? [];
+  if (usage === undefined) throw new Error('an action.yml starts with "# Usage"');
+  return usage.replace(/^# ?/gm, '');
+}
+
+/** An action's README, from its action.yml. */
 export function actionReadme(yaml: string): string {
   const { name, description } = File.parse(parse(yaml));
-  const [, usage] = /^# Usage\n#\n((?:#.*\n)+)/.exec(yaml) ?? [];
-  if (usage === undefined || description === undefined)
-    throw new Error(`${name}: no "# Usage" on top, or no description`);
   return `<!-- Written by scripts/docs.ts from action.yml. -->
 
 # ${name}
@@ -54,7 +58,7 @@ ${description}
 ## Usage
 
 \`\`\`yaml
-${usage.replace(/^# ?/gm, '')}\`\`\`
+${usageOf(yaml)}\`\`\`
 
 ## Inputs
 
