@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tool } from '../../scripts/tools.ts';
 import { deploy } from '../../src/deploy/deploy.ts';
+import { readParts } from '../../src/deploy/parts.ts';
 import { FrontClient } from '../../src/deploy/process/front-client.ts';
 import { freePort } from '../../src/deploy/process/ports.ts';
 import type { DeployDeps, Deployed, DeployRequest } from '../../src/deploy/request.ts';
@@ -25,6 +26,8 @@ export interface Machine {
   /** A `dist` whose front runs from the source. */
   readonly dist: string;
   release(choices?: Partial<ReleaseChoices>): Promise<Digest>;
+  /** What a release stands on. */
+  parents(release: Digest): Promise<{ run: Digest }>;
   deploy(release: DeployRequest['release'], changes?: Partial<DeployDeps & DeployRequest>): Promise<Deployed>;
   get(path: string): Promise<HttpAnswer>;
   remove(): Promise<void>;
@@ -63,6 +66,7 @@ export async function servingMachine(): Promise<Machine> {
     dist,
     front: new FrontClient(join(state, 'toy', 'test')),
     release: async (choices) => (await putRelease(store, { port, ...choices })).digest,
+    parents: (release) => readParts(store, release),
     deploy: (release, { name, environment, ...changes } = {}) =>
       deploy({ release, name, environment }, { ...deps, ...changes }),
     get: (path) => ask({ host: '127.0.0.1', port }, { path, timeoutSeconds: 10 }),

@@ -21,12 +21,14 @@ export interface StepResult {
 /**
  * Runs an action as a runner does: a process of its own, inputs as INPUT_*, and the files of GITHUB_*.
  * @param running is given the process and what it has printed so far, to cancel it, say
+ * @param script what the process takes for its own script, beside which the bundle lies
  */
 export async function runStep(
   action: string,
   inputs: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string>> = {},
   running: (child: ChildProcess, printed: () => string) => void = () => {},
+  script = join(root, 'dist', action, 'index.js'),
 ): Promise<StepResult> {
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-step-'));
   try {
@@ -35,7 +37,8 @@ export async function runStep(
     const given = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
     const { PATH, HOME, LANG } = process.env;
     const code = `import(${JSON.stringify(join(root, 'src/main.ts'))}).then((main) => main.runStep(${JSON.stringify(action)}))`;
-    const child = spawn(NODE, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', code], {
+    const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module'];
+    const child = spawn(NODE, [...flags, '-e', code, script], {
       cwd: folder,
       env: { PATH, HOME, LANG, RUNNER_TEMP: folder, ...files, ...Object.fromEntries(given), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Digest } from '../lib/digest.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
 import { ask, type HttpPlace } from '../lib/http.ts';
 import type { Check } from '../records/deployment.ts';
 import { digest } from '../records/oci.ts';
@@ -54,7 +54,7 @@ export async function proveServing(place: HttpPlace, release: Digest, probes: Pr
   const found = served.safeParse(tryJson(answer.body));
   if (found.data?.release !== release || found.data.state !== 'up')
     throw new Refused(`${RELEASE_PATH} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
-  const checks: Check[] = [{ name: 'release in public', passed: true, detail: release }];
+  const checks: Check[] = [{ name: 'release in public', passed: true, detail: hexOf(release, 12) }];
   const results: GoldenResult[] = [];
   for (const golden of probes.golden.slice(0, IN_PUBLIC))
     results.push(await askGolden(place, golden, probes.tolerance));

@@ -1,0 +1,109 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { type Digest, digestOf } from '../../src/lib/digest.ts';
+import { deployment } from '../../src/records/deployment.ts';
+import { LayoutStore } from '../../src/store/layout.ts';
+import { getRecord } from '../../src/store/records.ts';
+import { until } from '../support/fronts.ts';
+import { type Machine, servingMachine } from '../support/machines.ts';
+import { processesOf } from '../support/processes.ts';
+
+// Each test starts several processes, on machines that may be busy.
+jest.setTimeout(120_000);
+
+let machine: Machine;
+beforeEach(async () => {
+  machine = await servingMachine();
+});
+afterEach(() => machine.remove());
+
+const served = async () => JSON.parse((await machine.get('/.trainyard/release')).body);
+const outcomeOf = async (release: Digest | 'previous', changes = {}) => {
+  const { rollout } = await machine.deploy(release, changes);
+  return [rollout.outcome, rollout.before] as const;
+};
+async function damage(path: string): Promise<void> {
+  await chmod(path, 0o644);
+  await writeFile(path, 'forgery');
+}
+const here = { name: 'toy', environment: 'test' };
+
+describe('what cannot be deployed', () => {
+  test('a secret that is missing or empty, all of them, before anything is done', async () => {
+    const release = await machine.release({ secrets: ['API_KEY', 'OTHER', 'THIRD'] });
+    const env = { ...process.env, OTHER: '', THIRD: 'x' };
+    await expect(machine.deploy(release, { env })).rejects.toThrow(
+      'does not have: API_KEY, OTHER. Add to the step: env: {API_KEY: ${{ secrets.API_KEY }}, OTHER: ${{ secrets.OTHER }}}',
+    );
+    await until(async () => (await processesOf(machine.root)).length === 0);
+    expect(await new LayoutStore(machine.state).names('')).toEqual(new Map());
+  });
+
+  test('a port that another program holds', async () => {
+    const other = createServer().listen(machine.port, '127.0.0.1');
+    const release = await machine.release();
+    await expect(machine.deploy(release)).rejects.toThrow(
+      `port ${machine.port} on 127.0.0.1 is held by another program`,
+    );
+    other.close();
+    await until(async () => (await processesOf(machine.root)).length === 0);
+    expect(await machine.store.names('deployment-')).toEqual(new Map());
+    expect(await outcomeOf(release)).toEqual(['live', null]);
+  });
+
+  test('names that are not those of the release, or no names', async () => {
+    const release = await machine.release();
+    await expect(machine.deploy(release, { name: 'other', environment: 'production' })).rejects.toThrow(
+      /input name is other, and the release is of project toy\n.*input environment is production, and the release is made for test/s,
+    );
+    await expect(machine.deploy(release, { name: '../../x' })).rejects.toThrow('input name is ../../x');
+    await expect(machine.deploy('previous', { name: 'toy' })).rejects.toThrow(
+      'name and environment are required',
+    );
+    await expect(machine.deploy('previous', here)).rejects.toThrow('nothing was ever deployed here');
+  });
+
+  test('a Run, or a digest that is not there', async () => {
+    const release = await machine.release();
+    const { parts } = await machine.deploy(release);
+    await expect(machine.deploy(parts.run)).rejects.toThrow(`${parts.run} is a run, but a release`);
+    await expect(machine.deploy(digestOf(Buffer.from('?')))).rejects.toThrow('there is no release');
+  });
+
+  test('a release whose bytes differ, in the store or on the machine', async () => {
+    const release = await machine.release({ model: 'weights' });
+    const blob = digestOf(Buffer.from('weights'));
+    await damage(machine.store.pathOf(blob));
+    await expect(machine.deploy(release)).rejects.toThrow('the bytes differ from their digest');
+    await writeFile(machine.store.pathOf(blob), 'weights');
+    await machine.deploy(release);
+    const second = await machine.release({ model: 'weights', config: { A: 1 } });
+    await damage(new LayoutStore(machine.state).pathOf(blob));
+    const { rollout } = await machine.deploy(second);
+    expect(rollout.reason).toContain('the bytes differ from their digest');
+    expect((await served()).release).toBe(release);
+  });
+
+  test('golden requests of another form, all lines at once', async () => {
+    const golden = `{"request": {"method": "post", "path": "x"}, "response": {}}\n{}\nnot json\n`;
+    const release = await machine.release({ golden });
+    await expect(machine.deploy(release)).rejects.toThrow(
+      /golden.jsonl:1: request.method: .*\n.*golden.jsonl:1: request.path: .*\n.*golden.jsonl:2: request: .*golden.jsonl:3: /s,
+    );
+  });
+
+  test('while another deploy is at work; one that died is in nobody’s way', async () => {
+    const release = await machine.release({ config: { MODE: 'hangs' }, server: { readyTimeoutSeconds: 2 } });
+    const deploying = machine.deploy(release);
+    await until(async () => ((await machine.front.find())?.candidate ?? null) !== null);
+    await expect(machine.deploy(release)).rejects.toThrow(`is being done already, by process ${process.pid}`);
+    await deploying;
+    await writeFile(join(machine.state, 'lock', '999999-12345'), '');
+    expect(await outcomeOf(await machine.release())).toEqual(['live', null]);
+    expect(await getRecord(machine.store, deployment, (await served()).deployment)).toMatchObject({
+      config: { outcome: 'live' },
+    });
+  });
+});
