@@ -1,0 +1,3 @@
+import { runFront } from '../index.js';
+
+await runFront(process.argv.slice(2));
