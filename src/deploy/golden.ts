@@ -28,6 +28,8 @@ export interface GoldenResult {
   /** Undefined when the answer is as expected. */
   readonly difference: string | undefined;
   readonly milliseconds: number;
+  /** False when there was no whole answer. */
+  readonly answered: boolean;
 }
 
 /** Reads JSON Lines of requests and answers. Every bad line at once. */
@@ -68,7 +70,7 @@ export async function askGolden(
   const type = typeof body === 'object' ? { 'content-type': 'application/json' } : {};
   const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
   const started = performance.now();
-  const difference = await ask(place, {
+  const result = await ask(place, {
     method,
     path,
     headers: { ...type, ...headers },
@@ -76,13 +78,13 @@ export async function askGolden(
     signal,
     ...sent,
   }).then(
-    (answer) => judge(golden, answer.status, answer.body, tolerance),
+    (answer) => ({ difference: judge(golden, answer.status, answer.body, tolerance), answered: true }),
     (error: unknown) => {
       signal?.throwIfAborted();
-      return messageOf(error);
+      return { difference: messageOf(error), answered: false };
     },
   );
-  return { golden, difference, milliseconds: performance.now() - started };
+  return { golden, ...result, milliseconds: performance.now() - started };
 }
 
 function judge({ response }: Golden, status: number, body: string, tolerance: number): string | undefined {

@@ -18,14 +18,18 @@ const IN_PUBLIC = 3;
 
 const served = z.object({ release: digest.nullable(), state: z.string().optional() });
 
-/** Asks a server that nobody else asks all golden requests, one after another. */
+/** Asks a server that nobody else asks all golden requests, one after another; up to one that gets no answer. */
 export async function askAll(
   place: HttpPlace,
   { golden, tolerance }: Probes,
   signal: AbortSignal,
 ): Promise<GoldenResult[]> {
   const results: GoldenResult[] = [];
-  for (const request of golden) results.push(await askGolden(place, request, tolerance, signal));
+  for (const request of golden) {
+    const result = await askGolden(place, request, tolerance, signal);
+    results.push(result);
+    if (!result.answered) break;
+  }
   return results;
 }
 
