@@ -44,7 +44,7 @@ export interface JobResult {
   outputs: Record<string, string>;
   /** Its job summary, Markdown. */
   summary: string;
-  /** What its steps printed. */
+  /** What its steps printed, errors included. */
   log: string;
 }
 
@@ -53,7 +53,7 @@ export interface ActResult {
   status: number | null;
   /** Each job that ran, by its id in the file that declares it, in the order of their starts. */
   jobs: Record<string, JobResult>;
-  /** Everything that act said, for the message of a failed test. */
+  /** Everything that act said, a JSON object a line. */
   text: string;
 }
 
@@ -87,7 +87,7 @@ export async function runAct(options: ActOptions): Promise<ActResult> {
   });
   const timer = setTimeout(
     () => process.kill(-(child.pid ?? 0), 'SIGKILL'),
-    (options.timeoutSeconds ?? 300) * 1000,
+    (options.timeoutSeconds ?? 200) * 1000,
   );
   const result: ActResult = { status: null, jobs: {}, text: '' };
   const ended = once(child, 'close');
@@ -160,7 +160,7 @@ function take(line: string, result: ActResult, onLine: ActOptions['onLine']): vo
   job.result ||= jobResult;
   if (command === 'set-output' && name !== undefined) job.outputs[name] = arg ?? '';
   if (command === 'summary') job.summary += content ?? '';
-  if (!raw_output) return;
+  if (!raw_output && !msg.includes('::error::')) return;
   job.log += msg;
   onLine?.(jobID, msg.trimEnd());
 }
@@ -168,13 +168,28 @@ function take(line: string, result: ActResult, onLine: ActOptions['onLine']): vo
 /** The result of a job that must have run; what act said otherwise is the error. */
 export function jobOf(result: ActResult, job: string): JobResult {
   const found = result.jobs[job];
-  if (found === undefined) throw new Error(`job ${job} did not run:\n${result.text}`);
+  if (found === undefined) throw new Error(`job ${job} did not run:\n${account(result)}`);
   return found;
 }
 
 /** An output of a job that must have run, and given it. */
 export function outputOf(result: ActResult, job: string, output: string): string {
   const found = jobOf(result, job).outputs[output];
-  if (found === undefined || found === '') throw new Error(`job ${job} gave no ${output}:\n${result.text}`);
+  if (found === undefined || found === '')
+    throw new Error(`job ${job} gave no ${output}:\n${account(result)}`);
   return found;
+}
+
+/** Throws unless every job that ran succeeded; the error tells what the jobs said. */
+export function assertSucceeded(result: ActResult): void {
+  if (result.status !== 0) throw new Error(`the workflow failed:\n${account(result)}`);
+}
+
+function account({ jobs, text }: ActResult): string {
+  const told = Object.entries(jobs).map(([job, { result, log }]) => `── ${job}: ${result}\n${last(log)}`);
+  return told.length > 0 ? told.join('\n') : last(text);
+}
+
+function last(text: string): string {
+  return text.split('\n').slice(-60).join('\n');
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { type ActResult, jobOf, outputOf } from '../support/act.ts';
+import { type ActResult, assertSucceeded, jobOf, outputOf } from '../support/act.ts';
 import { moveLibrary } from '../support/act-repositories.ts';
 import { finished } from '../support/act-rewrite.ts';
 import { makeTeam, type Team } from '../support/act-user.ts';
@@ -73,7 +73,7 @@ test('two projects of one repository are served side by side by one machine', as
   const endpoints: string[] = [];
   for (const workflow of ['one.yml', 'two.yml']) {
     const result = await team.act({ workflow, vars: { TRAINYARD_STORE: team.store } });
-    if (result.status !== 0) throw new Error(result.text);
+    assertSucceeded(result);
     endpoints.push(outputOf(result, 'deploy', 'endpoint'));
   }
   const [one, two] = await Promise.all(endpoints.map(ask));

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type ActResult, jobOf, outputOf } from '../support/act.ts';
+import { type ActResult, assertSucceeded, jobOf, outputOf } from '../support/act.ts';
 import { commit } from '../support/act-repositories.ts';
 import { makeTeam, type Team } from '../support/act-user.ts';
 import { ask, edit } from '../support/digits.ts';
@@ -35,13 +35,9 @@ async function push(file?: string, change: (text: string) => string = (text) => 
   return team.act({ workflow: 'pipeline.yml', vars: { TRAINYARD_STORE: team.store } });
 }
 
-function expectSuccess(result: ActResult): void {
-  if (result.status !== 0) throw new Error(result.text);
-}
-
 test('a push trains, packages, releases and serves the model', async () => {
   const result = await push();
-  expectSuccess(result);
+  assertSucceeded(result);
   expect(ran(result)).toEqual(['build', 'train', 'package', 'release', 'deploy']);
   expect(outputOf(result, 'train', 'state')).toBe('succeeded');
   expect(outputOf(result, 'deploy', 'outcome')).toBe('live');
@@ -59,7 +55,7 @@ test.each([
   'a change of %s does not train',
   async (_what, file, change) => {
     const result = await push(file, change);
-    expectSuccess(result);
+    assertSucceeded(result);
     expect(ran(result)).toEqual(['build', 'package', 'release', 'deploy']);
   },
   120_000,
@@ -71,7 +67,7 @@ test('a change of the server goes through without training, and a rollback bring
   );
   const before = (await ask(endpoint)).release;
   const result = await push('serve.py', (text) => `${text}\n# A change.\n`);
-  expectSuccess(result);
+  assertSucceeded(result);
   expect(ran(result)).toEqual(['build', 'package', 'release', 'deploy']);
   expect(await ask(endpoint)).toEqual({ release: outputOf(result, 'release', 'release'), label: -1 });
 
@@ -82,7 +78,7 @@ test('a change of the server goes through without training, and a rollback bring
     payload: { inputs },
     vars: { TRAINYARD_STORE: team.store },
   });
-  expectSuccess(back);
+  assertSucceeded(back);
   expect(ran(back)).toEqual(['deploy']);
   expect(await ask(endpoint)).toEqual({ release: before, label: 9 });
 }, 120_000);
@@ -96,7 +92,7 @@ test('a parameter override by hand trains, and the release goes to the environme
     vars: { TRAINYARD_STORE: team.store },
     secrets: { API_KEY: 'correct horse battery' },
   });
-  expectSuccess(result);
+  assertSucceeded(result);
   expect(ran(result)).toEqual(['build', 'train', 'package', 'release', 'deploy']);
   const production = outputOf(result, 'deploy', 'endpoint');
   expect(production).not.toBe(endpoint);
@@ -126,7 +122,7 @@ test('a pull request trains its change and writes no store', async () => {
     payload,
     vars: { TRAINYARD_STORE: team.store },
   });
-  expectSuccess(result);
+  assertSucceeded(result);
   expect(ran(result)).toEqual(['build', 'train']);
   expect(outputOf(result, 'train', 'state')).toBe('succeeded');
   expect(await readFile(join(team.store, 'index.json'), 'utf8')).toBe(index);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { usageOf } from '../../scripts/docs.ts';
-import { jobOf, outputOf } from '../support/act.ts';
+import { assertSucceeded, jobOf, outputOf } from '../support/act.ts';
 import { commit } from '../support/act-repositories.ts';
 import { makeTeam, type Team } from '../support/act-user.ts';
 import { ask } from '../support/digits.ts';
@@ -29,7 +29,7 @@ test('one step takes a commit to a service that can be traced', async () => {
   await writeFile(join(team.repository, 'all.yml'), stringify(workflow));
   const head = await commit(team.repository, 'The whole line');
   const result = await team.act({ workflow: '../../all.yml' });
-  if (result.status !== 0) throw new Error(result.text);
+  assertSucceeded(result);
   const { release, label } = await ask(outputOf(result, 'all', 'endpoint'));
   expect(release).toBe(outputOf(result, 'all', 'release'));
   expect(label).toBe(9);
