@@ -42,11 +42,17 @@ export function failureSummary(action: string, message: string): string {
   return rest.length === 0 ? verdict : `${verdict}\n\n${block(message)}`;
 }
 
-/** Cuts a summary that GitHub would drop, and says so. */
+/** Cuts a summary that GitHub would drop at the end of a line, and says so. */
 export function cut(markdown: string): string {
   const bytes = Buffer.from(markdown);
   if (bytes.length <= LIMIT) return markdown;
-  return `${bytes.subarray(0, LIMIT).toString('utf8')}\n\n… (cut: a summary may have 1 MiB)`;
+  const whole = bytes
+    .subarray(0, LIMIT)
+    .toString('utf8')
+    .replace(/[^\n]*$/, '');
+  let open = '';
+  for (const [fence] of whole.matchAll(/^`{3,}/gm)) open = open === '' ? fence : fence === open ? '' : open;
+  return `${whole}${open}\n\n… (cut: a summary may have 1 MiB)`;
 }
 
 /** A summary as a terminal shows it: without the graph, the folded parts and the markup. */

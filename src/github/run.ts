@@ -1,4 +1,4 @@
-import { MachineError, messageOf, UserError } from '../lib/errors.ts';
+import { codeOf, MachineError, messageOf, UserError } from '../lib/errors.ts';
 import type { Action, Job } from './action.ts';
 import { failureSummary } from './markdown.ts';
 
@@ -62,5 +62,5 @@ function tell(error: unknown, signal: AbortSignal): string {
 
 /** Node's own errors of the operating system: a disk that is full, a folder that may not be written. */
 function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && 'code' in error;
+  return codeOf(error) !== undefined && typeof error === 'object' && error !== null && 'syscall' in error;
 }

@@ -1,0 +1,65 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  mapping,
+  optionalDigest,
+  optionalText,
+  readInputs,
+  requiredDigest,
+  requiredText,
+} from '../../src/github/inputs.ts';
+
+const readers = {
+  project: requiredText,
+  note: optionalText,
+  run: requiredDigest,
+  server: optionalDigest,
+  params: mapping,
+};
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+
+const read = (texts: Readonly<Record<string, string>>) =>
+  readInputs(readers, (name) => new Map(Object.entries(texts)).get(name) ?? '');
+
+describe('inputs', () => {
+  test('become their types; what is optional may be missing', () => {
+    expect(read({ project: '.', run: DIGEST, params: 'a: 1\nb: [x, null]' })).toEqual({
+      project: '.',
+      note: undefined,
+      run: DIGEST,
+      server: undefined,
+      params: { a: 1, b: ['x', null] },
+    });
+    expect(read({ project: '.', run: DIGEST, note: 'x', server: DIGEST }).params).toEqual({});
+  });
+
+  test('that are bad are told all at once', () => {
+    expect(() => read({ run: 'sha256:abc', server: `SHA256:${'a'.repeat(64)}`, params: '{' })).toThrow(
+      /^the inputs cannot be used:\n {2}- input project is required\n {2}- input run is "sha256:abc", not a digest: .*\n {2}- input server is "SHA256:a+", not a digest.*\n {2}- input params is neither JSON nor YAML \([^\n]+\)$/,
+    );
+  });
+
+  test.each(['- a', '3', 'text', '[{"a": 1}]', 'a: .inf'])('a mapping is none: %j', (params) => {
+    expect(() => mapping(params, 'params')).toThrow(
+      'input params must be a mapping of names to values, as JSON or YAML',
+    );
+  });
+
+  test.each(['"; touch PWN #', 'a\nEOF\nb', '::add-path::/evil', '${{ secrets.X }}'])(
+    'a text is never more than a text: %j',
+    (text) => {
+      expect(read({ project: text, run: DIGEST }).project).toBe(text);
+      expect(() => read({ project: text, run: text })).toThrow(
+        `input run is ${JSON.stringify(text)}, not a digest`,
+      );
+    },
+  );
+
+  test('a fault of ours is not taken for a bad input', () => {
+    const broken = {
+      x: (): never => {
+        throw new TypeError('ours');
+      },
+    };
+    expect(() => readInputs(broken, () => '')).toThrow(TypeError);
+  });
+});
