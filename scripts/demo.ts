@@ -12,6 +12,10 @@ import { ask, edit } from '../__tests__/support/digits.ts';
 import { processesOf } from '../__tests__/support/processes.ts';
 import { terminal } from '../src/github/markdown.ts';
 
+/** What the client of GitHub's artifacts says of every call, and workflow commands: nothing that a person needs here. */
+const CHATTER =
+  /^(::|\s*$|\(node:|\(Use `node|(Found \d+ artifact|Artifact |Root directory input|(Upload|Final)(ing|ed) |Beginning upload|Finished uploading|SHA256 digest of|Redirecting to blob|Starting download))/;
+
 const { values: options } = parseArgs({ options: { stop: { type: 'boolean', default: false } } });
 const begin = performance.now();
 
@@ -31,7 +35,7 @@ async function push(team: Team): Promise<ActResult> {
     workflow: 'pipeline.yml',
     vars: { TRAINYARD_STORE: team.store },
     onLine: (job, line) => {
-      if (/^(::|\s*$)/.test(line)) return;
+      if (CHATTER.test(line)) return;
       if (job !== current) say();
       current = job;
       say(`${job.padStart(8)} │ ${line.slice(0, 110)}`);

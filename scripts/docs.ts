@@ -112,7 +112,7 @@ if (import.meta.main) {
       await writeFile(path, text);
       console.log(`wrote ${file}`);
     } else {
-      console.error(`${file} is not what its sources say: run node scripts/docs.ts`);
+      console.error(`${file} is not what its sources say: run node scripts/run.mjs docs`);
       process.exitCode = 1;
     }
   }

@@ -19,7 +19,7 @@ export type Release = {
 };
 
 /**
- * Checks the version against package.json and CHANGELOG.md and sets the tags.
+ * Checks the version against package.json, src/lib/version.ts and CHANGELOG.md and sets the tags.
  *
  * @returns the names of the tags set; a pre-release (`1.2.3-rc.1`) leaves the major tag where it is
  * @throws with all that is wrong with the version at once, or with GitHub's answer; a version already tagged is refused by GitHub
@@ -39,10 +39,12 @@ export async function release(wanted: Release): Promise<string[]> {
 async function check({ version, root }: Release): Promise<string[]> {
   const parts = semver.exec(version);
   const packaged: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const code = await readFile(join(root, 'src', 'lib', 'version.ts'), 'utf8');
   const changes = await readFile(join(root, 'CHANGELOG.md'), 'utf8');
   const problems = [
     ...(parts ? [] : [`"${version}" is not a full SemVer version such as 1.2.3`]),
     ...(hasVersion(packaged, version) ? [] : [`package.json: "version" is not ${version}`]),
+    ...(code.includes(`VERSION = '${version}'`) ? [] : [`src/lib/version.ts: VERSION is not ${version}`]),
     ...(hasSection(changes, version) ? [] : [`CHANGELOG.md: no section "## ${version}"`]),
   ];
   if (parts === null || problems.length > 0) throw new Error(problems.join('\n'));

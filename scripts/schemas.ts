@@ -29,6 +29,6 @@ for (const [name, title, schema, io] of schemas) {
   const text = `${JSON.stringify({ title, ...z.toJSONSchema(schema, { io }) }, null, 2)}\n`;
   if (!process.argv.includes('--check')) writeFileSync(path, text);
   else if (readFileSync(path, 'utf8') !== text)
-    throw new Error(`schema/${name}.schema.json is stale: run node scripts/schemas.ts, and commit it`);
+    throw new Error(`schema/${name}.schema.json is stale: run node scripts/run.mjs schemas, and commit it`);
 }
 console.log(`${schemas.length} schemas ${process.argv.includes('--check') ? 'are fresh' : 'written'}`);

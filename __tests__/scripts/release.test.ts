@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ let root: string;
 beforeEach(async () => {
   refs = new Map();
   root = await mkdtemp(join(tmpdir(), 'trainyard-release-'));
-  await writeFile(join(root, 'package.json'), '{"version": "1.2.3"}');
+  await setVersion('1.2.3');
   await writeFile(join(root, 'CHANGELOG.md'), '# Changelog\n\n## 1.2.3\n');
   github = createServer(async (request, response) => {
     const body = JSON.parse(await text(request));
@@ -36,6 +36,12 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
+async function setVersion(version: string): Promise<void> {
+  await mkdir(join(root, 'src', 'lib'), { recursive: true });
+  await writeFile(join(root, 'package.json'), JSON.stringify({ version }));
+  await writeFile(join(root, 'src', 'lib', 'version.ts'), `export const VERSION = '${version}';\n`);
+}
+
 function tag(version: string, commit: string): Promise<string[]> {
   const address = github.address();
   const port = typeof address === 'object' ? address?.port : undefined;
@@ -51,7 +57,7 @@ function tag(version: string, commit: string): Promise<string[]> {
 
 test('the full version is tagged once, and the major tag is made, then moved', async () => {
   expect(await tag('1.2.3', 'aa')).toEqual(['v1.2.3', 'v1']);
-  await writeFile(join(root, 'package.json'), '{"version": "1.2.4"}');
+  await setVersion('1.2.4');
   await writeFile(join(root, 'CHANGELOG.md'), '# Changelog\n\n## 1.2.4\n\n## 1.2.3\n');
   expect(await tag('1.2.4', 'bb')).toEqual(['v1.2.4', 'v1']);
   expect(Object.fromEntries(refs)).toEqual({
@@ -64,14 +70,14 @@ test('the full version is tagged once, and the major tag is made, then moved', a
 });
 
 test('a pre-release leaves the major tag alone', async () => {
-  await writeFile(join(root, 'package.json'), '{"version": "2.0.0-rc.1"}');
+  await setVersion('2.0.0-rc.1');
   await writeFile(join(root, 'CHANGELOG.md'), '# Changelog\n\n## 2.0.0-rc.1\n');
   expect(await tag('2.0.0-rc.1', 'aa')).toEqual(['v2.0.0-rc.1']);
 });
 
 test('all that is wrong is said at once, and nothing is tagged', async () => {
   const wrong =
-    '"v1.2" is not a full SemVer version such as 1.2.3\npackage.json: "version" is not v1.2\nCHANGELOG.md: no section "## v1.2"';
+    '"v1.2" is not a full SemVer version such as 1.2.3\npackage.json: "version" is not v1.2\nsrc/lib/version.ts: VERSION is not v1.2\nCHANGELOG.md: no section "## v1.2"';
   await expect(tag('v1.2', 'aa')).rejects.toThrow(wrong);
   expect(refs.size).toBe(0);
 });

@@ -1,7 +1,7 @@
 import { build } from '../build/build.ts';
 import { defineAction } from '../github/action.ts';
 import { mapping, requiredText } from '../github/inputs.ts';
-import { openCommit } from '../source/commit.ts';
+import { openProject } from '../source/commit.ts';
 import { buildSummary } from '../summary/build.ts';
 
 /** Source → trainer and server, from the commit's objects alone. */
@@ -10,11 +10,7 @@ export const action = defineAction({
   async run(inputs, job) {
     const handoff = await job.openStore(inputs.handoff, 'handoff');
     const store = inputs.store === inputs.handoff ? handoff : await job.openStore(inputs.store, 'store');
-    const commit = await openCommit(job.workspace, inputs.project);
-    if (commit.dirty)
-      job.log.warning(
-        'the work tree has changes that are not committed; build packs the commit without them',
-      );
+    const commit = await openProject(job.workspace, inputs.project, job.log);
     const built = await job.log.group(`Build commit ${commit.id.slice(0, 12)}`, () =>
       build({ commit, params: inputs.params, handoff, store }),
     );

@@ -2,7 +2,7 @@ import { defineAction } from '../github/action.ts';
 import { optionalDigest, requiredDigest, requiredText } from '../github/inputs.ts';
 import { packageModel } from '../package/package.ts';
 import { failureOf } from '../package/thresholds.ts';
-import { openCommit } from '../source/commit.ts';
+import { openProject } from '../source/commit.ts';
 import { packageSummary } from '../summary/package-model.ts';
 
 /** Run → Package, in the store. */
@@ -20,7 +20,7 @@ export const action = defineAction({
     const { trainer, server, run } = inputs;
     const store = await job.openStore(inputs.store, 'store');
     const handoff = inputs.handoff === inputs.store ? store : await job.openStore(inputs.handoff, 'handoff');
-    const commit = await openCommit(job.workspace, inputs.project);
+    const commit = await openProject(job.workspace, inputs.project, job.log);
     const packaged = await job.log.group('Package the model', () =>
       packageModel({ commit, trainer, server, trainingId: inputs['training-id'], run, handoff, store }),
     );

@@ -1,7 +1,7 @@
 import { defineAction } from '../github/action.ts';
 import { mapping, requiredDigest, requiredText } from '../github/inputs.ts';
 import { makeRelease } from '../release/release.ts';
-import { openCommit } from '../source/commit.ts';
+import { openProject } from '../source/commit.ts';
 import { whatServes } from '../store/live.ts';
 import { releaseSummary } from '../summary/release-config.ts';
 
@@ -17,7 +17,7 @@ export const action = defineAction({
   async run(inputs, job) {
     const { environment, vars } = inputs;
     const store = await job.openStore(inputs.store, 'store');
-    const commit = await openCommit(job.workspace, inputs.project);
+    const commit = await openProject(job.workspace, inputs.project, job.log);
     const released = await makeRelease({ commit, package: inputs.package, environment, vars, store });
     const [live] = await whatServes(store, { name: released.release.config.name, environment });
     for (const [key, { value, origin }] of released.config)

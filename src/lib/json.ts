@@ -6,7 +6,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 export type JsonObject = { readonly [key: string]: Json };
 
 /** Any JSON value, numbers finite. */
-export const json: z.ZodType<Json> = z.json();
+export const json: z.ZodType<Json> = z.json('a JSON value; .nan and .inf are none');
 
 /** The canonical bytes of a JSON value (RFC 8785): the same value has the same bytes, whoever writes it. */
 export function canonicalBytes(value: unknown): Buffer {

@@ -18,6 +18,13 @@ export const variableName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable: letters, digits, _');
 
+/** The name of a configuration value or a secret: a variable of the server's that is not the machine's or Trainyard's. */
+export const settingName = variableName.refine(
+  (name) =>
+    !/^(PATH|HOME|PORT|VIRTUAL_ENV|PYTHON(PATH|HOME|UNBUFFERED)|LD_\w+|DYLD_\w+|TRAINYARD_\w+)$/.test(name),
+  'this variable is set by Trainyard or the machine; give the setting another name',
+);
+
 /** A path inside a folder: relative, with `/`, and never out of it. */
 export const insidePath = z
   .string()

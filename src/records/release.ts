@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { json } from '../lib/json.ts';
 import { strict } from '../lib/strict.ts';
 import { defineKind } from './kind.ts';
-import { environmentName, projectName, variableName } from './names.ts';
+import { environmentName, projectName, settingName } from './names.ts';
 import { digest } from './oci.ts';
 
 /** Where a release runs. `process`: one server on the machine of the deploy job, behind a front that owns the port. */
@@ -20,9 +20,9 @@ export const releaseConfig = z.strictObject({
   environment: environmentName,
   server: digest,
   target,
-  config: z.record(variableName, json),
+  config: z.record(settingName, json),
   /** Names; the values reach the server from the deploy step's environment. */
-  secrets: z.array(variableName),
+  secrets: z.array(settingName),
 });
 export type ReleaseConfig = z.infer<typeof releaseConfig>;
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { posix, resolve } from 'node:path';
 import { UserError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
 import { run } from '../lib/process.ts';
 import type { SourceConfig } from '../records/source.ts';
 import { lfsRefusal, refusalOf } from './refusal.ts';
@@ -25,7 +26,7 @@ export interface Commit {
   readonly project: string;
   /** All files of the repository by path. */
   readonly files: ReadonlyMap<string, CommitFile>;
-  /** Whether the work tree differs from the commit in the project's folder. */
+  /** Whether files of the commit in the project's folder are changed in the work tree. */
   readonly dirty: boolean;
   /** The bytes of files, in the order given. */
   read(files: readonly CommitFile[]): Promise<Buffer[]>;
@@ -61,9 +62,17 @@ export async function openCommit(workspace: string, project: string): Promise<Co
     ),
     project: posix.normalize(prefix === '' ? '.' : prefix).replace(/\/$/, ''),
     files: new Map(list.split('\0').filter(Boolean).map(parseEntry)),
-    dirty: (await git('status', '--porcelain', '--', '.')) !== '',
+    dirty: (await git('status', '--porcelain', '--untracked-files=no', '--', '.')) !== '',
     read: (files) => readObjects(folder, files),
   };
+}
+
+/** Opens the commit, and warns of changes that it does not have. */
+export async function openProject(workspace: string, project: string, log: Log): Promise<Commit> {
+  const commit = await openCommit(workspace, project);
+  if (commit.dirty)
+    log.warning('the work tree has changes that are not committed; only the commit counts, without them');
+  return commit;
 }
 
 /** What a Source record says of the commit. */

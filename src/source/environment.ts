@@ -1,16 +1,16 @@
 import { z } from 'zod';
 import { json } from '../lib/json.ts';
 import { strict } from '../lib/strict.ts';
-import { variableName } from '../records/names.ts';
+import { settingName } from '../records/names.ts';
 import { target } from '../records/release.ts';
 
 /** `environments/NAME.yml`: where a release runs, and with which configuration. */
 export const environmentSchema = strict({
   target: target.describe('Where the release runs'),
   config: z
-    .record(variableName, json)
+    .record(settingName, json)
     .default({})
     .describe('Configuration values; the server gets them as environment variables'),
-  secrets: z.array(variableName).default([]).describe('Names of secrets; the deploy step gives the values'),
+  secrets: z.array(settingName).default([]).describe('Names of secrets; the deploy step gives the values'),
 });
 export type EnvironmentFile = z.infer<typeof environmentSchema>;
