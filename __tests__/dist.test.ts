@@ -94,9 +94,14 @@ async function step(name: string, place: Place, inputs: Texts): Promise<Texts> {
   return parseOutputs(await readFile(join(folder, 'output'), 'utf8'));
 }
 
+function get(outputs: Texts, name: string): string {
+  const { [name]: value = '' } = outputs;
+  return value;
+}
+
 test('the actions run one after another, and Program, Package and Release have the same digests in another place', async () => {
   const built = await step('build', first, {});
-  const { run = '', state } = await step('train', first, { trainer: built.trainer ?? '' });
+  const { run = '', state } = await step('train', first, { trainer: get(built, 'trainer') });
   expect(state).toBe('succeeded');
   const again = await step('build', second, {});
   expect(again).toEqual(built);
@@ -105,9 +110,9 @@ test('the actions run one after another, and Program, Package and Release have t
   await mkdir(join(second.folder, 'handoff'), { recursive: true });
   await cp(join(first.folder, 'yard'), join(second.folder, 'handoff'), { recursive: true });
   const inputs = {
-    trainer: built.trainer ?? '',
-    server: built.server ?? '',
-    'training-id': built['training-id'] ?? '',
+    trainer: get(built, 'trainer'),
+    server: get(built, 'server'),
+    'training-id': get(built, 'training-id'),
     run,
   };
   const packaged = await step('package-model', first, inputs);
@@ -115,7 +120,7 @@ test('the actions run one after another, and Program, Package and Release have t
     packaged,
   );
 
-  const choice = { package: packaged.package ?? '', environment: 'local' };
+  const choice = { package: get(packaged, 'package'), environment: 'local' };
   const { release = '' } = await step('release-config', first, choice);
   expect(await step('release-config', second, choice)).toEqual({ release });
 
