@@ -126,8 +126,9 @@ async function record(
   });
 }
 
-/** Ends a front without a server, and removes what only older releases need. */
+/** Waits for servers that end, ends a front without any, and removes what only older releases need. */
 async function tidy(state: State, front: FrontClient): Promise<void> {
+  if ((await front.find()) !== undefined) await front.whenRetired();
   await endIdleFront(front);
   const status = await front.find();
   const servers = [status?.live, status?.candidate, status?.previous].flatMap((one) => one ?? []);

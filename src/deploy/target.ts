@@ -25,11 +25,11 @@ export interface Target {
    */
   start(signal: AbortSignal): Promise<HttpPlace>;
   switch(): Promise<void>;
-  /** What served before is ended. */
+  /** What served before begins to end, as does the other one below: first what is in hand is answered. */
   commit(): Promise<void>;
-  /** What served before serves again, and the new one is ended. */
+  /** What served before serves again, and the new one ends. */
   revert(): Promise<void>;
-  /** The new one is ended before it served. */
+  /** The new one ends before it served. */
   abandon(): Promise<void>;
 }
 

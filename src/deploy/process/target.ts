@@ -40,17 +40,8 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
       return { host: '127.0.0.1', port: candidate.port };
     },
     switch: async () => void (await front.tell('switch')),
-    async commit() {
-      await front.tell('commit');
-      await front.whenRetired();
-    },
-    async revert() {
-      await front.tell('revert');
-      await front.whenRetired();
-    },
-    async abandon() {
-      await front.tell('abandon');
-      await front.whenRetired();
-    },
+    commit: async () => void (await front.tell('commit')),
+    revert: async () => void (await front.tell('revert')),
+    abandon: async () => void (await front.tell('abandon')),
   };
 }
