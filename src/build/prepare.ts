@@ -16,6 +16,7 @@ export interface Prepared<C> {
   readonly locks: readonly LockFile[];
 }
 
+/** Reads the trainer of a commit. @throws UserError for a file or a value that cannot be used */
 export async function prepareTrainer(
   commit: Commit,
   file: YamlFile<Project>,
@@ -38,6 +39,7 @@ export async function prepareTrainer(
   return { config, ...files };
 }
 
+/** Reads the server of a commit. @throws UserError for a file or a value that cannot be used */
 export async function prepareServer(
   commit: Commit,
   file: YamlFile<Project>,

@@ -36,6 +36,7 @@ export function digests(entries: readonly (readonly [string, string])[]): string
   return `<details><summary>Digests</summary>\n\n${block(lines)}\n</details>`;
 }
 
+/** The summary of an action that failed: its verdict, and the whole message when it has several lines. */
 export function failureSummary(action: string, message: string): string {
   const [first = '', ...rest] = message.split('\n');
   const verdict = `### ❌ ${action} · ${plain(first)}`;

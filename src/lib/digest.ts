@@ -12,6 +12,7 @@ export interface Blob {
   readonly size: number;
 }
 
+/** Whether a text has the form of a digest. */
 export function isDigest(text: string): text is Digest {
   return /^sha256:[0-9a-f]{64}$/.test(text);
 }
@@ -24,6 +25,7 @@ export function parseDigest(text: string, what: string): Digest {
   );
 }
 
+/** The digest of bytes in memory. */
 export function digestOf(bytes: Uint8Array): Digest {
   return finish(createHash('sha256').update(bytes));
 }

@@ -40,6 +40,7 @@ export interface PackageFacts {
   readonly server: Digest | undefined;
 }
 
+/** Our facts as annotations of the manifest. */
 export function packageAnnotations({
   name,
   metrics,
@@ -54,6 +55,7 @@ export function packageAnnotations({
   };
 }
 
+/** Reads our facts back. @throws UserError for a ModelPack that another tool made */
 export function packageFacts(manifest: Manifest): PackageFacts {
   const parsed = facts.safeParse(manifest.annotations ?? {});
   if (!parsed.success)

@@ -13,10 +13,12 @@ export interface ArtifactName {
   readonly subject?: string | undefined;
 }
 
+/** The name of the artifact that holds a record, without its layers. */
 export function recordName(tag: string, subject: Digest | undefined): string {
   return subject === undefined ? `trainyard.${tag}` : `trainyard.${tag}.of-${hexOf(subject, 12)}`;
 }
 
+/** The name of the artifact that holds the layers of a record. */
 export function layersName(tag: string): string {
   return `trainyard.${tag}.layers`;
 }

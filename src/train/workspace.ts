@@ -18,6 +18,7 @@ export interface Workspace {
   readonly log: string;
 }
 
+/** Makes the folders of a training in an empty folder, and writes its parameters as JSON. */
 export async function makeWorkspace(root: string, params: JsonObject): Promise<Workspace> {
   const at = (name: string): string => join(root, name);
   const workspace = {

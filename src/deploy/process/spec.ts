@@ -51,6 +51,7 @@ export async function makeSpec(parts: Parts, deps: SpecDeps): Promise<ServerSpec
   };
 }
 
+/** Where the front of a release listens. */
 export function addressOf({ target: { host, port } }: ReleaseConfig): ServerSpec['listen'] {
   return { host, port };
 }
