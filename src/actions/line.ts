@@ -1,5 +1,8 @@
 import { type Action, defineAction, type Outcome } from '../github/action.ts';
 import { mapping, requiredText } from '../github/inputs.ts';
+import { parseDigest } from '../lib/digest.ts';
+import { run } from '../records/run.ts';
+import { getRecord } from '../store/records.ts';
 
 /** The stages in their order; each sees the inputs of the line and the outputs of those before it. */
 const stages: readonly (readonly [string, () => Promise<{ action: Action }>])[] = [
@@ -21,8 +24,14 @@ export const action = defineAction({
     const outputs = new Map<string, string>();
     const summaries: string[] = [];
     for (const [name, load] of stages) {
-      if (name === 'train' && outputs.get('run') !== '') {
-        outputs.set('state', 'succeeded');
+      const found = outputs.get('run');
+      if (name === 'train' && found !== undefined && found !== '') {
+        const { config } = await getRecord(
+          await job.openStore(store, 'store'),
+          run,
+          parseDigest(found, 'run'),
+        );
+        outputs.set('state', config.state).set('metrics', JSON.stringify(config.metrics));
         continue;
       }
       const { action: stage } = await load();
