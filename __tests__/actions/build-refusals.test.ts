@@ -31,7 +31,7 @@ async function refusal(inputs: Readonly<Record<string, string>> = {}): Promise<s
 describe('a project', () => {
   test('that is not there', async () => {
     expect(await refusal({ project: 'nowhere' })).toMatch(
-      /^input project is "nowhere", and .*nowhere is not a folder\. Check out the repository before/,
+      /^input project is "nowhere", and there is no such folder in \/.*repository\. Check out the repository before/,
     );
     const hostile = '"; touch PWN #\nEOF';
     expect(await refusal({ project: hostile })).toContain(`input project is ${JSON.stringify(hostile)}`);

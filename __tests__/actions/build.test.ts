@@ -172,6 +172,21 @@ describe('build’s summary', () => {
   });
 });
 
+test('its summary says why it trains again', async () => {
+  await finish(await shop.build());
+  const why = async (params = ''): Promise<string | undefined> =>
+    /\*\*Why it trains\*\* (.*), since run <code>\w{12}<\/code>/.exec(
+      (await shop.run(action, { params })).summary,
+    )?.[1];
+  expect(await why()).toBeUndefined();
+  expect(await why('{"epochs": 4, "rate": 0.2}')).toBe('parameter epochs 3 → 4 · parameter rate 0.1 → 0.2');
+  await shop.repository.edit('lib/steps.py', '3', '4');
+  await shop.repository.edit('requirements.txt', '2.0.0', '2.0.1');
+  await shop.repository.edit('trainyard.yml', 'python train.py', 'python -O train.py');
+  await shop.repository.edit('trainyard.yml', 'dddd', 'eeee');
+  expect(await why()).toBe('data numbers dddddddddddd → eeeeeeeeeeee · source · environment · command');
+});
+
 test('builds a project without a server, and one of a lock of uv', async () => {
   await shop.repository.commit({
     'trainyard.yml': PROJECT['trainyard.yml']

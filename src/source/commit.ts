@@ -40,7 +40,7 @@ export async function openCommit(workspace: string, project: string): Promise<Co
   const folder = resolve(workspace, project);
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
     throw new UserError(
-      `input project is ${JSON.stringify(project)}, and ${folder} is not a folder. Check out the repository before, and give the project's folder in it`,
+      `input project is ${JSON.stringify(project)}, and there is no such folder in ${workspace}. Check out the repository before, and give the project's folder in it`,
     );
   }
   const git = async (...args: string[]): Promise<string> =>
