@@ -1,4 +1,5 @@
 import type { Action } from './github/action.ts';
+import { UserError } from './lib/errors.ts';
 import { VERSION } from './lib/version.ts';
 
 /** Every action and its module, loaded only when it runs. */
@@ -33,14 +34,20 @@ export async function runCommand([name, ...args]: readonly string[]): Promise<vo
   ]);
   try {
     if (name === undefined || !Object.hasOwn(actions, name))
-      throw new Error(`usage: trainyard ${Object.keys(actions).join('|')} [--input value …]`);
+      throw new UserError(`usage: trainyard ${Object.keys(actions).join('|')} [--input value …]`);
     const action = await loadAction(name);
-    await runAction(name, async () => action, cliHost(args, action.inputNames, process.env));
+    if (args.includes('--help')) process.stdout.write(usageOf(name, action));
+    else await runAction(name, async () => action, cliHost(args, action.inputNames, process.env));
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   }
   process.exit();
+}
+
+function usageOf(name: string, { inputNames }: Action): string {
+  const inputs = inputNames.map((input) => `  --${input} VALUE\n`).join('');
+  return `trainyard ${name}\n${inputs}What each means: actions/${name}/README.md (line: action.yml)\n`;
 }
 
 /** The supervisor that deploy leaves on the target machine. */

@@ -97,6 +97,9 @@ describe('the action deploy', () => {
     );
     const back = await step({ release: 'previous', name: 'toy', environment: 'test' });
     expect(back.outputs.outcome).toBe('live');
+    // There is nothing before the first, so no command that would fail is offered.
+    expect(back.summary).not.toContain('--release previous');
+    expect(back.summary).toMatch(/To stop it, on its machine: <code>kill \d+<\/code>/);
     expect((await served()).release).toBe(first);
   });
 

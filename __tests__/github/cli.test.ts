@@ -79,10 +79,11 @@ describe('at a terminal', () => {
     expect(process.exitCode).not.toBe(1);
   });
 
-  test('a failure is one error on stderr, and the exit status', async () => {
+  test('a failure is one error on stderr, said once, and the exit status', async () => {
     process.chdir(empty);
     await runAction('build', async () => action, host());
     expect(shown.out).toBe('');
+    expect(shown.err.match(/is not in a git repository/g)).toHaveLength(1);
     expect(shown.err).toMatch(/error: .* is not in a git repository with a commit\./);
     expect(process.exitCode).toBe(1);
   });

@@ -22,7 +22,10 @@ function host(signal = new AbortController().signal): Host {
     input: () => '',
     output: (outputs) => note('output', outputs),
     summarise: async (markdown) => note('summary', markdown),
-    fail: (message) => note('fail', message),
+    fail: async (message, summary) => {
+      if (summary !== undefined) note('summary', summary);
+      note('fail', message);
+    },
     close: async () => note('close'),
   };
 }

@@ -40,7 +40,7 @@ export const action = defineAction({
     const failure = failureOf(deployed);
     return {
       outputs: { deployment: digest, endpoint: config.endpoint, outcome: config.outcome },
-      summary: deploySummary(deployed, nodes, store.limits),
+      summary: deploySummary(deployed, nodes, store),
       ...(failure !== undefined && { failure }),
     };
   },

@@ -8,7 +8,7 @@ import type { Stored } from '../records/kind.ts';
 import { release } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
-import { historyOf, newestReleases, previousOf } from './history.ts';
+import { findPrevious, historyOf, newestReleases, previousOf } from './history.ts';
 import { withLock } from './lock.ts';
 import { fetchRelease, isComplete, type Parts, readParts, readProbes } from './parts.ts';
 import { FrontClient } from './process/front-client.ts';
@@ -95,7 +95,8 @@ async function rollOutHere({ parts, secrets }: Prepared, state: State, deps: Dep
   const written = await record(parts, rollout, target, startedAt, text(), state);
   if (rollout.outcome === 'live' || rollout.outcome === 'unchanged') await front.note(written.digest);
   await copyRecord(state.store, deps.store, written.digest, (kind) => kind === 'deployment');
-  return { state, parts, rollout, deployment: written };
+  const hasPrevious = findPrevious(await historyOf(state)) !== undefined;
+  return { state, parts, rollout, deployment: written, hasPrevious, frontPid: (await front.find())?.pid };
 }
 
 /** Writes the Deployment to the machine. */

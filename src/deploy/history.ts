@@ -37,13 +37,20 @@ export function lastServed(history: readonly Event[]): Digest | undefined {
  * @throws UserError when there is none
  */
 export function previousOf(history: readonly Event[], current = lastServed(history)): Digest {
-  if (current === undefined)
-    throw new UserError('nothing was ever deployed here, so there is no previous release');
+  const before = findPrevious(history, current);
+  if (before !== undefined) return before;
+  throw new UserError(
+    current === undefined
+      ? 'nothing was ever deployed here, so there is no previous release'
+      : `${current} is the first release that was live here, so there is no previous one; give the digest of a release`,
+  );
+}
+
+/** The same, or undefined when there is none. */
+export function findPrevious(history: readonly Event[], current = lastServed(history)): Digest | undefined {
   const first = history.findIndex(({ release, outcome }) => release === current && outcome === 'live');
   const before = first === -1 ? lastServed(history) : lastServed(history.slice(0, first));
-  if (before === undefined || before === current)
-    throw new UserError(`${current} is the first release that was live here, so there is no previous one`);
-  return before;
+  return before === current ? undefined : before;
 }
 
 /** The releases that were live last, the newest first. */

@@ -41,6 +41,10 @@ export interface Deployed {
   readonly parts: Parts;
   readonly rollout: Rollout;
   readonly deployment: Stored<DeploymentConfig>;
+  /** Whether `previous` would bring another release back. */
+  readonly hasPrevious: boolean;
+  /** The process that owns the port; ending it ends the service. */
+  readonly frontPid: number | undefined;
 }
 
 /**

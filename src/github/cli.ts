@@ -48,14 +48,21 @@ export function cliHost(
   return {
     job,
     input: (name) => inputs.get(name) ?? DEFAULTS[name] ?? '',
-    output: (outputs) => void process.stdout.write(`${JSON.stringify(outputs, null, 2)}\n`),
+    output: (outputs) => void process.stdout.write(`${JSON.stringify(readable(outputs), null, 2)}\n`),
     summarise: async (markdown) => say(`\n${terminal(markdown)}\n`),
-    fail: (message) => {
+    fail: async (message) => {
       say(`error: ${message}`);
       process.exitCode = 1;
     },
     close: folders.remove,
   };
+}
+
+/** Outputs that are JSON themselves (metrics, lineage) as what they say. */
+function readable(outputs: Readonly<Record<string, string>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, value]) => [name, value.startsWith('{') ? JSON.parse(value) : value]),
+  );
 }
 
 function parseInputs(args: readonly string[], inputNames: readonly string[]): Map<string, string> {

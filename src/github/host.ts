@@ -34,20 +34,24 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
     },
     mask: (secret: string) => core.setSecret(secret),
   };
+  const summarise = async (markdown: string): Promise<void> => {
+    if (env.GITHUB_STEP_SUMMARY === undefined) return;
+    await core.summary
+      .addRaw(cut(markdown), true)
+      .write()
+      .catch((error: unknown) => core.warning(`the summary could not be written: ${String(error)}`));
+  };
   return {
     job,
     input: (name) => core.getInput(name),
     output: (outputs) => {
       for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
     },
-    summarise: async (markdown) => {
-      if (env.GITHUB_STEP_SUMMARY === undefined) return;
-      await core.summary
-        .addRaw(cut(markdown), true)
-        .write()
-        .catch((error: unknown) => core.warning(`the summary could not be written: ${String(error)}`));
+    summarise,
+    fail: async (message, summary) => {
+      if (summary !== undefined) await summarise(summary);
+      core.setFailed(message);
     },
-    fail: (message) => core.setFailed(message),
     close: folders.remove,
   };
 }

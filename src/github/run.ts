@@ -10,8 +10,8 @@ export interface Host {
   input(name: string): string;
   output(outputs: Readonly<Record<string, string>>): void;
   summarise(markdown: string): Promise<void>;
-  /** The one place where a step fails. */
-  fail(message: string): void;
+  /** The one place where a step fails; `summary` is what to show when the action itself had none. */
+  fail(message: string, summary?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -25,11 +25,10 @@ export async function runAction(name: string, load: () => Promise<Action>, host:
     );
     host.output(outcome.outputs);
     await host.summarise(outcome.summary);
-    if (outcome.failure !== undefined) host.fail(outcome.failure);
+    if (outcome.failure !== undefined) await host.fail(outcome.failure);
   } catch (error) {
     const message = tell(error, host.job.signal);
-    await host.summarise(failureSummary(name, message));
-    host.fail(message);
+    await host.fail(message, failureSummary(name, message));
   } finally {
     await host.close();
   }

@@ -2,6 +2,7 @@ import { latencyOf } from '../deploy/prove.ts';
 import type { Deployed } from '../deploy/request.ts';
 import { block, code, digests, plain, table } from '../github/markdown.ts';
 import { type Digest, hexOf } from '../lib/digest.ts';
+import type { Store } from '../store/store.ts';
 import type { Node } from '../trace/lineage.ts';
 import { lineageGraph } from './trace.ts';
 
@@ -12,7 +13,7 @@ const SHOWN = 10;
 export function deploySummary(
   deployed: Deployed,
   nodes: readonly Node[],
-  limits: string | undefined,
+  store: Pick<Store, 'location' | 'limits'>,
 ): string {
   const { parts, rollout, deployment } = deployed;
   const { checks, before } = deployment.config;
@@ -26,8 +27,8 @@ export function deploySummary(
       checks.map((check) => [plain(check.name), check.passed ? '✅' : '❌', plain(check.detail)]),
     ),
     `\`\`\`mermaid\n${lineageGraph(nodes)}\n\`\`\``,
-    limits === undefined ? '' : `_${plain(limits)}_`,
-    `Where it came from: ${code(`npx trainyard trace --of ${deployment.config.endpoint}`)}`,
+    store.limits === undefined ? '' : `_${plain(store.limits)}_`,
+    commandsFor(deployed, store),
     digests([
       ['release', parts.release.digest],
       ['package', parts.modelPack.digest],
@@ -78,9 +79,24 @@ function verdictOf({ parts, rollout, deployment }: Deployed): string {
   }
 }
 
-function wayBack({ rollout: { outcome, before }, parts }: Deployed): string {
+/** What to type next: where it came from, and how to end it. */
+function commandsFor(
+  { deployment, frontPid, state }: Deployed,
+  { location }: Pick<Store, 'location'>,
+): string {
+  const { endpoint } = deployment.config;
+  // What serves is known on its machine, too; the artifacts of a run can be read in that run alone.
+  const place = location === 'artifact:' ? state.folder : location;
+  const trace = `Where it came from: ${code(`npx trainyard trace --of ${endpoint} --store ${place}`)}`;
+  return frontPid === undefined
+    ? trace
+    : `${trace} · To stop it, on its machine: ${code(`kill ${frontPid}`)}`;
+}
+
+function wayBack({ rollout: { outcome, before }, parts, hasPrevious }: Deployed): string {
   const { name, environment } = parts.release.config;
   if (outcome !== 'live' || before === null || before === parts.release.digest) return '';
+  if (!hasPrevious) return `Before: ${short(before)}.`;
   const command = `npx trainyard deploy --release previous --name ${name} --environment ${environment}`;
   return `Before: ${short(before)}. To roll back: run the rollback workflow (environment ${plain(environment)}), or ${code(command)} on the machine.`;
 }
