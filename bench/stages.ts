@@ -33,7 +33,10 @@ server:
     "import http.server, sys\nhttp.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()\n",
 };
 
-const outputs = z.record(z.string(), z.string());
+/** The digests among a stage's outputs. */
+const outputs = z
+  .record(z.string(), z.unknown())
+  .transform((all) => Object.fromEntries(Object.entries(all).map(([name, value]) => [name, String(value)])));
 
 /** Our own time over the five stages on a folder store in which everything is there already. */
 export async function stages(): Promise<Figure[]> {
