@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { PROJECT } from '../support/project.ts';
-import { openWorkshop, type Workshop } from '../support/workshop.ts';
+import { openWorkshop, refusalOf, type Workshop } from '../support/workshop.ts';
 
 let shop: Workshop;
 let good: string;
@@ -20,13 +20,8 @@ afterAll(() => shop.remove());
 
 const yml = PROJECT['trainyard.yml'];
 
-async function refusal(inputs: Readonly<Record<string, string>> = {}): Promise<string> {
-  return shop.build(inputs).then(
-    (built) => `built ${JSON.stringify(built)}`,
-    (error: unknown) =>
-      error instanceof Error && error.name === 'UserError' ? error.message : String(error),
-  );
-}
+const refusal = (inputs: Readonly<Record<string, string>> = {}): Promise<string> =>
+  refusalOf(shop.build(inputs));
 
 describe('a project', () => {
   test('that is not there', async () => {

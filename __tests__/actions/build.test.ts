@@ -1,4 +1,4 @@
-import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { action } from '../../src/actions/build.ts';
@@ -6,18 +6,10 @@ import { PROJECT } from '../support/project.ts';
 import { openWorkshop, type Workshop } from '../support/workshop.ts';
 
 let shop: Workshop;
-let base: string;
 beforeAll(async () => {
   shop = await openWorkshop();
-  base = (await shop.repository.git('rev-parse', 'HEAD')).trim();
 });
-afterEach(async () => {
-  await shop.repository.git('reset', '-q', '--hard', base);
-  await shop.repository.git('clean', '-fdq');
-  for (const folder of [shop.handoff.location, shop.store.location])
-    await rm(folder, { recursive: true, force: true });
-  shop.log.warnings.splice(0);
-});
+afterEach(() => shop.reset());
 afterAll(() => shop.remove());
 
 /** A Run of what was built that package-model took into the store. */

@@ -1,44 +1,22 @@
-import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Outcome } from '../../src/github/action.ts';
 import { TITLE } from '../../src/records/oci.ts';
 import { modelPackage } from '../../src/records/package.ts';
 import { run as runKind } from '../../src/records/run.ts';
 import { getManifest, getRecord, readBytes } from '../../src/store/records.ts';
-import { GOLDEN, MODEL, type RunOptions } from '../support/runs.ts';
+import { GOLDEN, MODEL } from '../support/runs.ts';
 import { digestIn, openWorkshop, type Workshop } from '../support/workshop.ts';
 
 let shop: Workshop;
-let base: string;
 beforeAll(async () => {
   shop = await openWorkshop();
-  base = (await shop.repository.git('rev-parse', 'HEAD')).trim();
 });
-afterEach(async () => {
-  await shop.repository.git('reset', '-q', '--hard', base);
-  for (const folder of [shop.handoff.location, shop.store.location])
-    await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => shop.reset());
 afterAll(() => shop.remove());
-
-/** A trained project, ready to be packaged. */
-async function trained(options?: RunOptions) {
-  const built = await shop.build();
-  const { digest } = await shop.train(built, options);
-  return { built, run: digest, pack: (inputs = {}): Promise<Outcome> => shop.package(built, digest, inputs) };
-}
-
-async function refusalOf(work: Promise<unknown>): Promise<string> {
-  return work.then(
-    (outcome) => `not refused: ${JSON.stringify(outcome)}`,
-    (error: unknown) =>
-      error instanceof Error && error.name === 'UserError' ? error.message : String(error),
-  );
-}
 
 describe('a package', () => {
   test('is a ModelPack (v0.0.7) with raw layers, paths and metadata, and without any time', async () => {
-    const { built, run, pack } = await trained();
+    const { built, run, pack } = await shop.trained();
     const digest = digestIn((await pack()).outputs, 'package');
     const { manifest, config } = await getRecord(shop.store, modelPackage, digest);
     expect(manifest).toMatchObject({
@@ -85,7 +63,7 @@ describe('a package', () => {
   });
 
   test('holds the files themselves, and a card with metrics, parameters and digests', async () => {
-    const { built, run, pack } = await trained();
+    const { built, run, pack } = await shop.trained();
     const digest = digestIn((await pack()).outputs, 'package');
     const { manifest } = await getRecord(shop.store, modelPackage, digest);
     const read = async (path: string): Promise<Buffer> => {
@@ -107,7 +85,7 @@ describe('a package', () => {
   });
 
   test('has the same digest when it is made again, by a later commit, and from the Run in the store alone', async () => {
-    const { built, run, pack } = await trained();
+    const { built, run, pack } = await shop.trained();
     const { outputs } = await pack();
     expect(digestIn(outputs, 'package')).toMatch(/^sha256:/);
     expect((await pack()).outputs).toEqual(outputs);
@@ -132,7 +110,7 @@ describe('a package', () => {
       'files: [w/model.safetensors, w/tokenizer.json]',
     );
     const safetensors = Buffer.from('\x80\x02\0\0\0\0\0\0{"__metadata__":{}}', 'latin1');
-    const { pack } = await trained({
+    const { pack } = await shop.trained({
       outputs: { 'w/model.safetensors': safetensors, 'w/tokenizer.json': '{}', 'rest.bin': 'x' },
     });
     const digest = digestIn((await pack()).outputs, 'package');
@@ -148,7 +126,7 @@ describe('a package', () => {
   });
 
   test('is told in a summary that begins with its verdict', async () => {
-    const { run, pack } = await trained();
+    const { run, pack } = await shop.trained();
     const { summary, outputs } = await pack();
     const short = (digest = ''): string => `<code>${digest.slice(7, 19)}</code>`;
     expect(summary.split('\n')[0]).toBe(
@@ -161,7 +139,7 @@ describe('a package', () => {
 
 describe('the store after packaging', () => {
   test('holds the Run with its outputs, both programs and the commit, each under a name', async () => {
-    const { built, run, pack } = await trained();
+    const { built, run, pack } = await shop.trained();
     await pack();
     await rm(shop.handoff.location, { recursive: true });
     const names = [...(await shop.store.names('')).keys()].map((name) => name.replace(/-[0-9a-f]{12,}/g, ''));
@@ -175,7 +153,7 @@ describe('the store after packaging', () => {
   });
 
   test('serves a build as a finished Run, also one whose timeout has changed since, and that is packaged anew', async () => {
-    const { built, run, pack } = await trained();
+    const { built, run, pack } = await shop.trained();
     const first = await pack();
     await shop.repository.edit('trainyard.yml', '10m', '3h');
     const again = await shop.build();
@@ -195,7 +173,7 @@ describe('thresholds', () => {
       '{accuracy: {goal: maximize, min: 0.9}}',
       '{accuracy: {goal: maximize, min: 0.99}, loss: {goal: minimize, max: 0.05, min: 0}, f1: {goal: maximize, min: 0.5}}',
     );
-    const { run, pack } = await trained();
+    const { run, pack } = await shop.trained();
     const { outputs, failure, summary } = await pack();
     expect(outputs).toEqual({ package: '' });
     expect(failure).toBe(
@@ -214,125 +192,5 @@ describe('thresholds', () => {
     const relaxed = await shop.build();
     expect(relaxed.run).toBe(run);
     expect((await shop.package(relaxed, run)).failure).toBeUndefined();
-  });
-});
-
-describe('refused, with nothing in the store:', () => {
-  afterEach(async () => {
-    await expect(readdir(shop.store.location)).rejects.toThrow(/ENOENT/);
-  });
-
-  test.each([
-    ['failed', /^run sha256:\w+ failed; only a succeeded run can be packaged/],
-    ['cancelled', /^run sha256:\w+ was cancelled; only a succeeded run can be packaged/],
-  ] as const)('a run with the state %s', async (state, said) => {
-    const { pack } = await trained({ claims: { state } });
-    expect(await refusalOf(pack())).toMatch(said);
-  });
-
-  test('a run of another trainer, of other parameters, and one that is claimed to be of this training', async () => {
-    const old = await trained();
-    await shop.repository.edit('lib/steps.py', '3', '4');
-    const built = await shop.build();
-    const said =
-      /^run sha256:\w+ is not of this training: build asked for training id sha256:\w+, and the run is of sha256:\w+, by trainer sha256:\w+ instead of sha256:\w+\. Hand over/;
-    expect(await refusalOf(shop.package(built, old.run))).toMatch(said);
-    const id = digestIn(built, 'training-id');
-    const liar = await shop.train(old.built, { claims: { trainingId: id } });
-    expect(await refusalOf(shop.package(built, liar.digest))).toMatch(/is not of this training/);
-    const others = await shop.train(built, { params: { epochs: 9 } });
-    expect(await refusalOf(shop.package(built, others.digest))).toMatch(/is not of this training/);
-    expect(
-      await refusalOf(shop.package({ ...built, 'training-id': others.config.trainingId }, others.digest)),
-    ).toMatch(/^not refused/);
-    await rm(shop.store.location, { recursive: true });
-  });
-
-  test('a run that tells other data or parameters than its training id covers', async () => {
-    const built = await shop.build();
-    const otherData = await shop.train(built, { claims: { data: { numbers: `sha256:${'e'.repeat(64)}` } } });
-    expect(await refusalOf(shop.package(built, otherData.digest))).toMatch(/is not of this training/);
-    const fewer = await shop.train(built, { claims: { params: { epochs: 3 } } });
-    expect(await refusalOf(shop.package(built, fewer.digest))).toMatch(/is not of this training/);
-  });
-
-  test('records of other kinds, and records that are not there', async () => {
-    const { built, run } = await trained();
-    const { trainer = '', server = '' } = built;
-    expect(await refusalOf(shop.package(built, trainer))).toBe(
-      `${trainer} is a program, but a run (application/vnd.trainyard.run.v1+json) is needed here`,
-    );
-    expect(await refusalOf(shop.package({ ...built, trainer: server }, run))).toMatch(
-      /is a server; a trainer is needed here/,
-    );
-    expect(await refusalOf(shop.package({ ...built, server: trainer }, run))).toMatch(
-      /^input server is sha256:\w+, which is a trainer/,
-    );
-    expect(await refusalOf(shop.package(built, `sha256:${'0'.repeat(64)}`))).toMatch(
-      /^there is no run sha256:0+ in .*handoff, nor in .*yard\. Check the digest, and that the stage that made it wrote to the same store$/,
-    );
-    expect(await refusalOf(shop.package({ ...built, 'training-id': 'latest' }, ''))).toBe(
-      'the inputs cannot be used:\n' +
-        '  - input training-id is "latest", not a digest: it has the form sha256: and 64 hexadecimal digits\n' +
-        '  - input run is required',
-    );
-  });
-
-  test('files that are missing or carry code, all at once', async () => {
-    await shop.repository.edit(
-      'trainyard.yml',
-      '[model.onnx]',
-      '[model.onnx, a.pt, b.bin, c.bin, d.npy, e.sh, f.pkl]',
-    );
-    const { pack } = await trained({
-      outputs: {
-        'a.pt': Buffer.from('PK\x03\x04rest', 'latin1'),
-        'b.bin': Buffer.from('\x80\x04\x95\x05', 'latin1'),
-        'c.bin': Buffer.from('\x7fELF', 'latin1'),
-        'd.npy': Buffer.from(`\x93NUMPY\x01\0v\0{'descr': '|O', 'fortran_order': False}`, 'latin1'),
-        'e.sh': '#!/bin/sh\n',
-        'f.pkl': "cos\nsystem\n(S'true'\ntR.",
-      },
-    });
-    const lines = (await refusalOf(pack())).split('\n');
-    expect(lines).toEqual([
-      'the model cannot be packaged:',
-      expect.stringMatching(
-        /trainyard\.yml:11:17: model\.onnx is not an output of the run; its outputs are a\.pt, b\.bin, c\.bin/,
-      ),
-      expect.stringMatching(
-        /:11:29: a\.pt is a ZIP archive, as PyTorch, NumPy and Keras write around pickles; export safetensors or ONNX/,
-      ),
-      expect.stringMatching(/:11:35: b\.bin is a pickle, and loading it runs the code in it/),
-      expect.stringMatching(
-        /:11:42: c\.bin is a Linux executable; the server's code belongs in server\.source/,
-      ),
-      expect.stringMatching(/d\.npy is a pickle/),
-      expect.stringMatching(/e\.sh is a script/),
-      expect.stringMatching(/f\.pkl is a pickle/),
-    ]);
-  });
-
-  test('a run without the golden requests, a card that is not in the commit', async () => {
-    const { pack } = await trained({ outputs: { 'model.onnx': MODEL } });
-    expect(await refusalOf(pack())).toMatch(
-      /server\.golden in trainyard\.yml is golden\.jsonl, and the run has no such output; its outputs are model\.onnx\. Let the trainer write it/,
-    );
-    const whole = await trained();
-    await shop.repository.commit({ 'MODEL.md': undefined });
-    expect(await refusalOf(whole.pack())).toMatch(
-      /^trainyard\.yml:11:36: model\.card is MODEL\.md, and the commit has no MODEL\.md$/,
-    );
-  });
-
-  test('an output whose bytes were changed in the hand-off', async () => {
-    const { run, pack } = await trained();
-    const { manifest } = await getRecord(shop.handoff, runKind, run);
-    const file = shop.handoff.pathOf(manifest.layers[0]?.digest ?? run);
-    await chmod(file, 0o644);
-    await writeFile(file, 'another model');
-    expect(await refusalOf(pack())).toMatch(
-      /: the bytes differ from their digest \(expected sha256:\w+, found sha256:\w+\)/,
-    );
   });
 });

@@ -4,7 +4,7 @@ import { canonicalBytes } from '../../src/lib/json.ts';
 import { release } from '../../src/records/release.ts';
 import { getManifest, getRecord, readBytes } from '../../src/store/records.ts';
 import { putDeployment } from '../support/runs.ts';
-import { digestIn, openWorkshop, type Workshop } from '../support/workshop.ts';
+import { digestIn, openWorkshop, refusalOf, type Workshop } from '../support/workshop.ts';
 
 let shop: Workshop;
 let base: string;
@@ -28,14 +28,13 @@ async function releaseOf(inputs: Readonly<Record<string, string>> = {}) {
 }
 
 /** The error of a release that must leave nothing new in the store. */
-async function refusal(inputs: Readonly<Record<string, string>> = {}, of = made.package): Promise<string> {
+async function refusal(
+  inputs: Readonly<Record<string, string>> = {},
+  of: string = made.package,
+): Promise<string> {
   const blobs = (): Promise<string[]> => readdir(`${shop.store.location}/blobs/sha256`);
   const before = await blobs();
-  const message = await shop.release(of, inputs).then(
-    ({ outputs }) => `released ${JSON.stringify(outputs)}`,
-    (error: unknown) =>
-      error instanceof Error && error.name === 'UserError' ? error.message : String(error),
-  );
+  const message = await refusalOf(shop.release(of, inputs));
   expect(await blobs()).toEqual(before);
   return message;
 }
@@ -237,8 +236,7 @@ describe('refused:', () => {
     expect(await refusal({}, `sha256:${'0'.repeat(64)}`)).toMatch(
       /^there is no package sha256:0+ in .*yard\./,
     );
-    const { manifest } =
-      (await getManifest(shop.store, digestIn({ package: made.package }, 'package'))) ?? {};
+    const { manifest } = (await getManifest(shop.store, made.package)) ?? {};
     const other = (changes: object) => shop.store.put(canonicalBytes({ ...manifest, ...changes }), []);
     const newer = await other({ artifactType: 'application/vnd.cncf.model.manifest.v2+json' });
     expect(await refusal({}, newer)).toBe(

@@ -17,7 +17,7 @@ let count = 0;
 beforeAll(async () => {
   shop = await openWorkshop();
   const made = await shop.toPackage();
-  run = digestIn({ run: made.run }, 'run');
+  run = made.run;
   release = digestIn((await shop.release(made.package)).outputs, 'release');
 }, 60_000);
 beforeEach(() => {

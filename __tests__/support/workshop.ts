@@ -7,6 +7,7 @@ import { action as packageAction } from '../../src/actions/package-model.ts';
 import { action as releaseAction } from '../../src/actions/release-config.ts';
 import type { Action, Job, Outcome } from '../../src/github/action.ts';
 import { type Digest, parseDigest } from '../../src/lib/digest.ts';
+import { UserError } from '../../src/lib/errors.ts';
 import type { Stored } from '../../src/records/kind.ts';
 import type { RunConfig } from '../../src/records/run.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
@@ -36,6 +37,14 @@ export function testJob(workspace: string, inActions = true): Job & { readonly l
   };
 }
 
+/** The message with which a user's mistake was refused; anything else is told as such. */
+export async function refusalOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    (found) => `not refused: ${JSON.stringify(found)}`,
+    (error: unknown) => (error instanceof UserError ? error.message : `no mistake of the user's: ${error}`),
+  );
+}
+
 /** The digest that an action gave under this name. */
 export function digestIn(outputs: Texts, name: string): Digest {
   const { [name]: text = '' } = outputs;
@@ -56,14 +65,19 @@ export interface Workshop {
   train(built: Texts, options?: RunOptions): Promise<Stored<RunConfig>>;
   package(built: Texts, run: string, inputs?: Texts): Promise<Outcome>;
   release(packaged: string, inputs?: Texts): Promise<Outcome>;
+  /** What was built and trained, ready to be packaged. */
+  trained(options?: RunOptions): Promise<{ built: Texts; run: Digest; pack(): Promise<Outcome> }>;
   /** All up to a package, and its digest. */
-  toPackage(options?: RunOptions): Promise<{ built: Texts; run: string; package: string }>;
+  toPackage(options?: RunOptions): Promise<{ built: Texts; run: Digest; package: Digest }>;
+  /** Goes back to the first commit and empties both stores. */
+  reset(): Promise<void>;
   remove(): Promise<void>;
 }
 
 export async function openWorkshop(options: { project?: string; files?: Changes } = {}): Promise<Workshop> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'trainyard-')));
   const repository = await makeRepository(join(root, 'repository'), options);
+  const base = (await repository.git('rev-parse', 'HEAD')).trim();
   const handoff = new LayoutStore(join(root, 'handoff'));
   const store = new LayoutStore(join(root, 'yard'));
   const job = testJob(repository.folder);
@@ -83,13 +97,21 @@ export async function openWorkshop(options: { project?: string; files?: Changes 
       run(packageAction, { trainer, server, 'training-id': id, run: of, ...inputs }),
     release: (packaged, inputs = {}) =>
       run(releaseAction, { package: packaged, environment: 'staging', ...inputs }),
-    toPackage: async (runOptions) => {
+    trained: async (runOptions) => {
       const built = await workshop.build();
-      const trained = await workshop.train(built, runOptions);
-      const { outputs, failure } = await workshop.package(built, trained.digest);
-      if (failure !== undefined) throw new Error(failure);
-      const { package: packaged = '' } = outputs;
-      return { built, run: trained.digest, package: packaged };
+      const { digest } = await workshop.train(built, runOptions);
+      return { built, run: digest, pack: () => workshop.package(built, digest) };
+    },
+    toPackage: async (runOptions) => {
+      const { built, run: trained, pack } = await workshop.trained(runOptions);
+      return { built, run: trained, package: digestIn((await pack()).outputs, 'package') };
+    },
+    reset: async () => {
+      await repository.git('reset', '-q', '--hard', base);
+      await repository.git('clean', '-fdq');
+      for (const { location } of [handoff, store]) await rm(location, { recursive: true, force: true });
+      job.log.warnings.splice(0);
+      job.log.lines.splice(0);
     },
     remove: () => rm(root, { recursive: true, force: true }),
   };
