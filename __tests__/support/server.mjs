@@ -43,6 +43,16 @@ const server = createServer(async (request, answer) => {
       return json({ release, pid: process.pid, forwarded: request.headers['x-forwarded-for'] });
   }
 });
+// Some servers close a connection when they are asked to, a moment after the answer, and do not say so in it.
+if (MODE === 'closes') {
+  server.prependListener('request', (request, answer) => {
+    if (request.headers.connection !== 'close') return;
+    answer.setHeader('connection', 'keep-alive');
+    const { socket } = request;
+    answer.on('finish', () => socket.pause());
+    answer.on('finish', () => setTimeout(() => socket.destroy(), 20));
+  });
+}
 server.on('upgrade', (_request, socket) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
   socket.on('data', (bytes) => socket.write(`${release} ${bytes}`));

@@ -50,6 +50,17 @@ describe('forwarding', () => {
     });
   });
 
+  test('that a client closes its connection is not the business of the server', async () => {
+    const front = await bench();
+    await front.golive(ONE, { env: { MODE: 'closes' } });
+    const asked = async (headers: Record<string, string>) => (await front.get('/', { headers })).status;
+    const chunked = { 'transfer-encoding': 'chunked' };
+    for (let count = 0; count < 5; count += 1) {
+      expect(await asked({ connection: 'close' })).toBe(200);
+      expect(await asked(chunked)).toBe(200);
+    }
+  });
+
   test('a request that takes seconds, a large body, and a WebSocket', async () => {
     const front = await bench();
     await front.golive(ONE);

@@ -83,7 +83,11 @@ export class Gateway {
       answer.setHeader(RELEASE_HEADER, live.spec.release);
       this.#count(live, answer);
       const target = { host: '127.0.0.1', port: live.port };
-      void this.#proxy.web(request, answer, { target, agent: live.agent });
+      // What a client wants of its own connection is not the server's business: told to close, many servers do so without
+      // saying it, and the next request would meet that. A body in chunks makes the proxy ask for it, so it gets one alone.
+      const agent = request.headers['transfer-encoding'] === undefined ? live.agent : false;
+      const headers = { connection: agent === false ? 'close' : 'keep-alive' };
+      void this.#proxy.web(request, answer, { target, agent, headers });
     }
   }
 
