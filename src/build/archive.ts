@@ -2,8 +2,9 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { UserError } from '../lib/errors.ts';
-import type { Commit, CommitFile } from '../source/commit.ts';
-import { lfsRefusal } from '../source/refusal.ts';
+import type { Commit } from '../source/commit.ts';
+import type { CommitFile } from '../source/commit-file.ts';
+import { lfsRefusal } from '../source/commit-file.ts';
 
 /** A program's source: a tar whose bytes depend on paths, modes and contents alone. */
 export interface Archive {

@@ -1,5 +1,6 @@
 import { userErrors } from '../lib/errors.ts';
-import type { Commit, CommitFile } from '../source/commit.ts';
+import type { Commit } from '../source/commit.ts';
+import type { CommitFile } from '../source/commit-file.ts';
 import type { Project } from '../source/project.ts';
 import { selectFiles } from '../source/select.ts';
 import type { YamlFile } from '../source/yaml.ts';

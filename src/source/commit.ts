@@ -4,17 +4,10 @@ import { UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { run } from '../lib/process.ts';
 import type { SourceConfig } from '../records/source.ts';
-import { lfsRefusal, refusalOf } from './refusal.ts';
+import { type CommitFile, lfsRefusal, refusalOf } from './commit-file.ts';
 
 /** Source is read into memory, file by file; weights and data do not belong in it. */
 const LIMIT = 256 * 2 ** 20;
-
-/** A file of a commit. `mode` as git has it: 100644, 100755, 120000 (link), 160000 (submodule). */
-export interface CommitFile {
-  readonly path: string;
-  readonly mode: string;
-  readonly object: string;
-}
 
 /** A commit of the user's repository, seen from one project's folder. Only committed objects count, never the work tree. */
 export interface Commit {

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import picomatch from 'picomatch';
 import { byBytes } from '../lib/json.ts';
-import type { Commit, CommitFile } from './commit.ts';
-import { refusalOf } from './refusal.ts';
+import type { Commit } from './commit.ts';
+import type { CommitFile } from './commit-file.ts';
+import { refusalOf } from './commit-file.ts';
 
 /** The files that a program is made of, or what is wrong with the patterns. */
 export interface Selection {

@@ -1,4 +1,9 @@
-import type { CommitFile } from './commit.ts';
+/** A file of a commit. `mode` as git has it: 100644, 100755, 120000 (link), 160000 (submodule). */
+export interface CommitFile {
+  readonly path: string;
+  readonly mode: string;
+  readonly object: string;
+}
 
 /** Why the commit does not hold a file's content itself; undefined when it does. */
 export function refusalOf({ path, mode }: CommitFile): string | undefined {
