@@ -179,6 +179,14 @@ test('its summary says why it trains again', async () => {
   expect(await why()).toBe('data numbers dddddddddddd → eeeeeeeeeeee · source · environment · command');
 });
 
+test('the order of the keys of a parameter is no reason to train', async () => {
+  await shop.repository.edit('trainyard.yml', 'rate: 0.1', 'rate: {start: 1, end: 0.1}');
+  await finish(await shop.build());
+  const { summary } = await shop.run(action, { params: '{"epochs": 4, "rate": {"end": 0.1, "start": 1}}' });
+  expect(summary).toContain('**Why it trains** parameter epochs 3 → 4, since run');
+  expect(summary).toMatch(/\| <code>rate<\/code> \| <code>.*<\/code> \| {2}\|/);
+});
+
 test('builds a project without a server, and one of a lock of uv', async () => {
   await shop.repository.commit({
     'trainyard.yml': PROJECT['trainyard.yml']

@@ -70,7 +70,11 @@ function differences(
 ): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   const show = (value: unknown): string =>
-    value === undefined ? 'none' : JSON.stringify(value).replace(/^"sha256:(.{12}).*"$/, '$1');
+    value === undefined
+      ? 'none'
+      : canonicalBytes(value)
+          .toString()
+          .replace(/^"sha256:(.{12}).*"$/, '$1');
   return names.flatMap((name) => {
     const [old, now] = [show(before[name]), show(after[name])];
     return old === now ? [] : [`${what} ${name} ${old} → ${now}`];

@@ -1,6 +1,7 @@
 import type { Built } from '../build/build.ts';
 import { code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
+import { canonicalBytes } from '../lib/json.ts';
 import type { Commit } from '../source/commit.ts';
 
 /** What build found: whether a GPU is needed, and with which parameters. */
@@ -13,7 +14,7 @@ export function buildSummary(built: Built, commit: Commit, limits: string | unde
       : `### ♻ ${plain(project.name)} · nothing to train · run ${code(hexOf(run.digest, 12))}${of(run.config.commit)} has the same trainer, data and parameters`;
   const params = Object.entries(training.params).map(([name, value]) => {
     const standard = trainer.config.params[name];
-    const changed = JSON.stringify(standard) !== JSON.stringify(value);
+    const changed = standard === undefined || !canonicalBytes(standard).equals(canonicalBytes(value));
     return [
       code(name),
       changed ? `**${code(JSON.stringify(value))}**` : code(JSON.stringify(value)),
