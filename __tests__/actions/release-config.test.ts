@@ -101,7 +101,7 @@ describe('a release', () => {
     const { summary, digest } = await releaseOf();
     const short = `<code>${digest.slice(7, 19)}</code>`;
     const head = (text: string): string | undefined => text.split('\n')[0];
-    expect(head(summary)).toBe(`### 🟢 staging · toy release ${short} · nothing is live there yet`);
+    expect(head(summary)).toBe(`### 🟢 staging · toy release ${short} · nothing is known to be live there`);
     await putDeployment(shop.store, digest);
     expect(head((await releaseOf()).summary)).toBe(
       `### 🟢 staging · toy release ${short} · it is live already`,

@@ -55,7 +55,10 @@ describe('before anything is deployed', () => {
       metrics: { accuracy: 0.97 },
       data: { numbers: `sha256:${'d'.repeat(64)}` },
     });
-    expect(summary.split('\n')[0]).toMatch(/^### 🔎 sha256:\w+ · serves nowhere now · from commit <code>/);
+    const commit = `<code>${line.first.slice(0, 12)}</code>`;
+    expect(summary.split('\n')[0]).toMatch(
+      new RegExp(`^### 🔎 sha256:\\w+ · serves nowhere now · from commit ${commit}$`),
+    );
   });
 
   test('a Run leads down to everything that was made of it', async () => {
@@ -103,6 +106,14 @@ describe('what is live', () => {
     expect(summary).toMatch(new RegExp(`style n${line.next.slice(7, 19)} stroke`));
     expect(shop.log.lines.at(-1)).toMatch(/^release {4}\w{12} {2}toy for staging, live at/m);
   });
+
+  test('Deployments stand in the order of their times', async () => {
+    const { lineage } = await trace(line.staging);
+    const times = lineage.nodes
+      .filter(({ kind }) => kind === 'deployment')
+      .map(({ facts }) => String(facts.endedAt));
+    expect(times).toEqual([TIMES[0], TIMES[2]]);
+  });
 });
 
 describe('an endpoint', () => {
@@ -147,6 +158,18 @@ test.each([
   [`sha256:${'0'.repeat(64)}`, /^there is no record sha256:0+ in .*yard/],
 ])('%j is refused', async (of, said) => {
   await expect(trace(of)).rejects.toThrow(said);
+});
+
+test('a trainer that stays the same through many commits is one line, however many they are', async () => {
+  for (const text of ['1', '2', '3']) {
+    await shop.repository.commit({ 'notes.txt': text });
+    await shop.package(await shop.build(), line.run);
+  }
+  const { summary } = await trace(built.trainer ?? '');
+  expect(
+    shop.log.lines.at(-1)?.match(/^source .* trainer: commit \w{12}, \w{12}, \w{12} and 2 more$/gm),
+  ).toHaveLength(1);
+  expect(summary).toMatch(/📄 source \w{7}<br\/>trainer: commit \w{12}, \w{12}, \w{12} and 2 more"/);
 });
 
 test('what a Run tells can neither command the runner nor leave its line in the graph', async () => {

@@ -1,3 +1,7 @@
+/** The first colour of Mermaid's own palette can hardly be seen on white. */
+const LOOK =
+  '%%{init: {"xyChart": {"height": 240}, "themeVariables": {"xyChart": {"plotColorPalette": "#1f6feb"}}}}%%';
+
 /** Mermaid's numbers have no exponents. */
 function decimal(value: number): string {
   const text = String(Number(value.toPrecision(5)));
@@ -22,6 +26,7 @@ export function lineChart(
   const margin = (high - low || Math.abs(high) || 1) / 20;
   return [
     '```mermaid',
+    LOOK,
     'xychart-beta',
     `  title "${title.replace(/[^\p{L}\p{N} ._/@:-]/gu, ' ').slice(0, 60)}"`,
     `  x-axis "step" ${decimal(first[0])} --> ${decimal(last[0])}`,

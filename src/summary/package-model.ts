@@ -3,6 +3,7 @@ import { hexOf } from '../lib/digest.ts';
 import type { Packaged } from '../package/package.ts';
 import { failureOf } from '../package/thresholds.ts';
 import { TITLE } from '../records/oci.ts';
+import { figure } from './figures.ts';
 
 /** The package: its gates, what is inside, and where it goes next. */
 export function packageSummary(
@@ -18,7 +19,8 @@ export function packageSummary(
     const gate = gates.find((candidate) => candidate.metric === metric);
     return [
       code(metric),
-      String(value),
+      // Rounded, a value that fails could look as if it held.
+      gate?.holds === false ? String(value) : figure(value),
       gate === undefined ? '–' : `${gate.holds ? '✅' : '❌'} ${gate.wanted}`,
     ];
   });

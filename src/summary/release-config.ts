@@ -2,6 +2,7 @@ import { code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
 import type { Released } from '../release/release.ts';
 import type { Live } from '../store/live.ts';
+import { figure } from './figures.ts';
 
 /** The release: what is in it, where every value came from, and what serves now. */
 export function releaseSummary(
@@ -10,15 +11,17 @@ export function releaseSummary(
   limits: string | undefined,
 ): string {
   const { name, environment, target, secrets } = release.config;
+  // A store that ends with the workflow run never knows what was live before.
+  const unknown = limits === undefined ? ' · nothing is known to be live there' : '';
   const state =
     live === undefined
-      ? 'nothing is live there yet'
+      ? unknown
       : live.release === release.digest
-        ? 'it is live already'
-        : `live is ${code(hexOf(live.release, 12))}`;
-  const metrics = Object.entries(facts.metrics).map(([metric, value]) => `${plain(metric)} ${value}`);
+        ? ' · it is live already'
+        : ` · live is ${code(hexOf(live.release, 12))}`;
+  const metrics = Object.entries(facts.metrics).map(([metric, value]) => `${plain(metric)} ${figure(value)}`);
   return [
-    `### 🟢 ${plain(environment)} · ${plain(name)} release ${code(hexOf(release.digest, 12))} · ${state}`,
+    `### 🟢 ${plain(environment)} · ${plain(name)} release ${code(hexOf(release.digest, 12))}${state}`,
     table(
       ['configuration', 'value', 'from'],
       [

@@ -1,21 +1,25 @@
 import { code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
 import type { Lineage, Node } from '../trace/lineage.ts';
+import { figure } from './figures.ts';
 
+/** Of the commits that give the same record, people see so many. */
+const COMMITS = 3;
 const SIGNS = { source: '📄', program: '🔧', run: '🏃', package: '📦', release: '🏷', deployment: '🚀' };
 
 /** The lineage as a graph that GitHub draws, and as a table. */
 export function traceSummary(lineage: Lineage, what: string): string {
-  const { nodes, live } = lineage;
+  const { of, live } = lineage;
+  const nodes = gathered(lineage.nodes);
   const serving = live.map(
     ({ name, environment, endpoint }) => `${plain(name)} in ${plain(environment)} at ${plain(endpoint)}`,
   );
-  const commits = nodes
-    .filter(({ kind }) => kind === 'source')
-    .map(({ facts }) => code(String(facts.commit).slice(0, 12)));
+  const sources = lineage.nodes.filter(({ kind }) => kind === 'source');
+  const own = sources.filter(({ digest, parents }) => [digest, ...parents].some((it) => of.includes(it)));
+  const commits = [...new Set((own.length > 0 ? own : sources).map(({ facts }) => String(facts.commit)))];
   return [
-    `### 🔎 ${plain(what)} · ${serving.length === 0 ? 'serves nowhere now' : `serves as ${serving.join(', ')}`} · from commit ${[...new Set(commits)].join(', ') || 'unknown'}`,
-    `\`\`\`mermaid\n${lineageGraph(nodes)}\n\`\`\``,
+    `### 🔎 ${plain(what)} · ${serving.length === 0 ? 'serves nowhere now' : `serves as ${serving.join(', ')}`} · from commit ${commits.length === 0 ? 'unknown' : some(commits.map((id) => code(id.slice(0, 12))))}`,
+    `\`\`\`mermaid\n${lineageGraph(lineage.nodes)}\n\`\`\``,
     table(
       ['record', 'digest', 'what'],
       nodes.map((node) => [
@@ -24,25 +28,26 @@ export function traceSummary(lineage: Lineage, what: string): string {
         plain(describe(node)),
       ]),
     ),
-    digests(nodes.map(({ kind, digest }) => [kind, digest])),
+    digests(lineage.nodes.map(({ kind, digest }) => [kind, digest])),
   ].join('\n\n');
 }
 
 /** The lineage as indented lines for a terminal, from what serves up to its commit. */
 export function traceText({ nodes }: Lineage): string {
-  return nodes
+  return gathered(nodes)
     .map((node) => `${node.kind.padEnd(10)} ${hexOf(node.digest, 12)}  ${describe(node)}`)
     .join('\n');
 }
 
 /** The lineage as a Mermaid graph, from sources to what serves. */
-export function lineageGraph(nodes: readonly Node[]): string {
+export function lineageGraph(all: readonly Node[]): string {
+  const nodes = gathered(all);
   const known = new Set(nodes.map(({ digest }) => digest));
   const id = (digest: Node['digest']): string => `n${hexOf(digest, 12)}`;
   const label = (node: Node): string =>
     `${SIGNS[node.kind]} ${node.kind} ${hexOf(node.digest, 7)}<br/>${describe(node)
       .replace(/["<>&#`|]/g, ' ')
-      .slice(0, 60)}`;
+      .slice(0, 80)}`;
   return [
     'graph LR',
     ...nodes.map((node) => `  ${id(node.digest)}["${label(node)}"]`),
@@ -57,6 +62,29 @@ export function lineageGraph(nodes: readonly Node[]): string {
   ].join('\n');
 }
 
+/** Every commit that leaves a record as it is explains it, too; the Sources of one record are shown as one. */
+function gathered(nodes: readonly Node[]): Node[] {
+  const groups = new Map<string, Node[]>();
+  for (const node of nodes) {
+    const key = node.kind === 'source' ? `${node.parents} ${node.facts.path}` : node.digest;
+    groups.set(key, [...(groups.get(key) ?? []), node]);
+  }
+  return [...groups.values()].flatMap((group) =>
+    group.slice(0, 1).map((node) => {
+      if (node.kind !== 'source') return node;
+      const explained = nodes.find(({ digest }) => node.parents.includes(digest));
+      const of = String(explained?.facts.role ?? explained?.kind ?? '');
+      const commits = group.map(({ facts }) => String(facts.commit).slice(0, 12));
+      return { ...node, facts: { ...node.facts, commits, of } };
+    }),
+  );
+}
+
+function some(values: readonly string[]): string {
+  const rest = values.length - COMMITS;
+  return `${values.slice(0, COMMITS).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
 /** A Source points at what it explains; every other record comes out of its parents. */
 function edge(parent: string, child: string, nodes: readonly Node[], digest: string): string {
   const isSource = nodes.find((node) => node.digest === digest)?.kind === 'source';
@@ -69,27 +97,28 @@ function describe(node: Node): string {
 }
 
 function sentence({ kind, facts, serves }: Node): string {
-  const list = (value: unknown): string =>
+  const list = (value: unknown, show = JSON.stringify): string =>
     typeof value === 'object' && value !== null
       ? Object.entries(value)
-          .map(
-            ([name, entry]) =>
-              `${name} ${typeof entry === 'string' ? entry.slice(0, 19) : JSON.stringify(entry)}`,
-          )
+          .map(([name, entry]) => `${name} ${typeof entry === 'string' ? entry.slice(0, 19) : show(entry)}`)
           .join(', ')
       : '';
   switch (kind) {
     case 'source':
-      return `commit ${String(facts.commit).slice(0, 12)} ${facts.path}`;
+      return `${facts.of}: commit ${some(Array.isArray(facts.commits) ? facts.commits.map(String) : [])} ${facts.path === '.' ? '' : facts.path}`;
     case 'program':
       return `${facts.role} of ${facts.name}`;
     case 'run':
-      return `${facts.state}: ${[list(facts.metrics), list(facts.params), list(facts.data)].filter(Boolean).join(' · ')}`;
+      return `${facts.state}: ${[list(facts.metrics, number), list(facts.params), list(facts.data)].filter(Boolean).join(' · ')}`;
     case 'package':
-      return `${facts.name}: ${list(facts.metrics)}`;
+      return `${facts.name}: ${list(facts.metrics, number)}`;
     case 'release':
       return `${facts.name} for ${facts.environment}${serves === null ? '' : `, live at ${serves}`}`;
     case 'deployment':
       return `${facts.outcome} in ${facts.environment}, ${facts.endedAt}`;
   }
+}
+
+function number(value: unknown): string {
+  return typeof value === 'number' ? figure(value) : JSON.stringify(value);
 }

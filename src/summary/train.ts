@@ -3,7 +3,7 @@ import { hexOf } from '../lib/digest.ts';
 import { OUTPUT_LAYER, type RunConfig } from '../records/run.ts';
 import type { TrainResult } from '../train/request.ts';
 import { lineChart } from './chart.ts';
-import { durationText } from './duration.ts';
+import { durationText, figure } from './figures.ts';
 
 const CHARTS = 2;
 const MARKS = { succeeded: '✅', failed: '❌', cancelled: '⏹' };
@@ -36,8 +36,7 @@ export function trainSummary(
       Object.entries(config.data).map(([name, digest]) => `${name} ${hexOf(digest, 12)}`),
     ),
     machineOf(config),
-    next(run.manifest.layers.filter(({ mediaType }) => mediaType === OUTPUT_LAYER).length, config),
-    limits === undefined ? '' : `_${plain(limits)}_`,
+    next(run.manifest.layers.filter(({ mediaType }) => mediaType === OUTPUT_LAYER).length, config, limits),
     digests([
       ['run', run.digest],
       ['trainer', trainer.digest],
@@ -58,16 +57,18 @@ function machineOf({ machine }: RunConfig): string {
   return `**Machine** ${machine.os} ${machine.architecture} · ${machine.processors} processors · ${memory} GiB${python}`;
 }
 
-function next(outputs: number, { state }: RunConfig): string {
-  if (state === 'succeeded') return `**Next** package-model takes the model out of its ${outputs} outputs.`;
+function next(outputs: number, { state }: RunConfig, limits: string | undefined): string {
+  // Where the hand-off ends with the workflow run, the store may not: package-model copies the Run into it.
+  const until =
+    limits === undefined
+      ? ''
+      : ' and keeps the Run in the store; until then only the artifacts of this run have it';
+  if (state === 'succeeded')
+    return `**Next** package-model takes the model out of its ${outputs} outputs${until}.`;
   return '**Next** nothing was packaged, and what serves goes on serving. The Run is kept with its log and metrics, without outputs.';
 }
 
 function timeOf({ segments }: RunConfig): string {
   const spent = segments.map(({ startedAt, endedAt }) => Date.parse(endedAt) - Date.parse(startedAt));
   return durationText(spent.reduce((sum, time) => sum + time, 0));
-}
-
-function figure(value: number): string {
-  return String(Number(value.toPrecision(4)));
 }

@@ -73,7 +73,12 @@ export async function sourcesOfCommit(store: Store, commit: string): Promise<Dig
 const STAGES: readonly KindName[] = ['source', 'program', 'run', 'package', 'release', 'deployment'];
 
 function byStage(a: Node, b: Node): number {
-  return STAGES.indexOf(a.kind) - STAGES.indexOf(b.kind) || (a.digest < b.digest ? -1 : 1);
+  const when = ({ facts }: Node): string => String(facts.endedAt ?? '');
+  return (
+    STAGES.indexOf(a.kind) - STAGES.indexOf(b.kind) ||
+    when(a).localeCompare(when(b)) ||
+    (a.digest < b.digest ? -1 : 1)
+  );
 }
 
 async function readNode(store: Store, digest: Digest, live: readonly Live[]): Promise<Node> {

@@ -1,3 +1,8 @@
+/** A measured number for people, to four digits. */
+export function figure(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
 /** A time for people, in its two largest units: `3 h 12 min`, `4 min 5 s`, `12 s`, `0.4 s`. */
 export function durationText(milliseconds: number): string {
   const seconds = milliseconds / 1000;
