@@ -1,5 +1,6 @@
 import { chmod, constants, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOfFile, hexOf } from '../../lib/digest.ts';
 import { codeOf, MachineError, messageOf } from '../../lib/errors.ts';
 import { aside } from '../../lib/files.ts';
@@ -59,7 +60,7 @@ async function keep(
     const node = join(temporary, 'node');
     await chmod(node, 0o755);
     await chmod(temporary, 0o755);
-    await run([node, '--version'], { cwd: temporary, env }).catch((cause: unknown) => {
+    await start([node, '--version'], temporary, env).catch((cause: unknown) => {
       throw new MachineError(
         `a copy of this machine's node does not run (${messageOf(cause)}). Use a node that is one file, as GitHub's runner and the official downloads have it`,
         { cause },
@@ -70,5 +71,18 @@ async function keep(
     });
   } finally {
     await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** A process that is just being started holds our copy open for writing until its own program is loaded; a moment later it runs. */
+async function start(argv: string[], cwd: string, env: Readonly<Record<string, string>>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await run(argv, { cwd, env });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'ETXTBSY' || tries === 50) throw error;
+      await sleep(20);
+    }
   }
 }
