@@ -188,6 +188,8 @@ describe('when something goes wrong', () => {
     service.inject({ on: 'FinalizeArtifact', nth: 2, what: 'lose-answer' });
     const { digest, tag } = await put(first, 'run', [await write(first, 'model')]);
     expect(uploads()).toBe(2);
+    // A name is only looked for once it turned out to be taken.
+    expect(service.requests.filter((request) => request === 'ListArtifacts')).toHaveLength(3);
     expect(await artifacts()).toEqual(new Set([`trainyard.${tag}`, `trainyard.${tag}.layers`]));
     expect(waits).toHaveLength(4);
     for (const wait of waits) expect(wait).toBeGreaterThanOrEqual(500);
@@ -199,7 +201,7 @@ describe('when something goes wrong', () => {
   test('it gives up in the end, and says on what', async () => {
     const first = await openIn('1');
     service.inject({ on: 'ListArtifacts', what: 'reset', times: 99 });
-    await expect(put(first, 'run')).rejects.toMatchObject({
+    await expect(first.names('run')).rejects.toMatchObject({
       name: 'MachineError',
       message: expect.stringContaining('the list of artifacts failed'),
     });

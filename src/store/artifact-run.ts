@@ -6,6 +6,8 @@ import { retry } from '../lib/retry.ts';
 
 /** How many names are tried when all of them are taken by uploads that never ended. */
 const NAMES = 20;
+/** What another job adds meanwhile could as well have come a moment later. */
+const FRESH_MS = 1000;
 
 /** Where a job's messages go and how it waits. */
 export interface RunOptions {
@@ -20,21 +22,30 @@ export interface RunOptions {
 export class RunArtifacts {
   readonly #client = new DefaultArtifactClient();
   readonly #options: RunOptions;
+  #listed: { readonly at: number; readonly artifacts: readonly Artifact[] } | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
   }
 
-  /** All finished artifacts of the run, of every job, oldest first. */
+  /** All finished artifacts of the run, of every job, oldest first; those of others as they were up to a second ago. */
   async list(): Promise<readonly Artifact[]> {
+    const at = performance.now();
+    if (this.#listed === undefined || at - this.#listed.at > FRESH_MS)
+      this.#listed = { at, artifacts: await this.#listNow() };
+    return this.#listed.artifacts;
+  }
+
+  async #listNow(): Promise<readonly Artifact[]> {
     const { artifacts } = await this.#try('the list of artifacts', () => this.#client.listArtifacts());
     return artifacts.sort((a, b) => a.id - b.id);
   }
 
   /**
    * Uploads files, uncompressed and by their paths under `root`, and returns the artifact's id. A name that is taken is
-   * kept if `isSame` says that it holds this content (then nothing is uploaded), else the next of `NAME.2`, `NAME.3`, …
-   * is tried: an artifact cannot be replaced, and one whose upload broke off keeps its name without being readable.
+   * kept if `isSame` says that it holds this content, else the next of `NAME.2`, `NAME.3`, … is tried: an artifact cannot
+   * be replaced, and one whose upload broke off keeps its name without being readable. The service refuses a name that is
+   * taken before it takes a byte, so nothing is asked beforehand.
    */
   async upload(
     name: string,
@@ -44,26 +55,31 @@ export class RunArtifacts {
   ): Promise<number> {
     let number = 1;
     return this.#try(`the upload of artifact ${name}`, async () => {
-      for (const found = await this.list(); number <= NAMES; number++) {
+      for (; number <= NAMES; number++) {
         const candidate = number === 1 ? name : `${name}.${number}`;
-        const taken = found.find((artifact) => artifact.name === candidate);
+        const id = await this.#create(candidate, files, root);
+        if (id !== undefined) return id;
+        const taken = (await this.#listNow()).find((artifact) => artifact.name === candidate);
         if (taken !== undefined && (await isSame(taken))) return taken.id;
-        if (taken !== undefined) continue;
-        if (number > 1)
-          this.#options.log.info(`artifact ${name} is taken and holds something else, or nothing`);
-        try {
-          const { id } = await this.#client.uploadArtifact(candidate, [...files], root, {
-            compressionLevel: 0,
-          });
-          if (id !== undefined) return id;
-        } catch (error) {
-          if (!/\(409\)/.test(messageOf(error))) throw error;
-        }
+        this.#options.log.info(`artifact ${candidate} is taken and holds something else, or nothing`);
       }
       throw new MachineError(
         `all of ${name} to ${name}.${NAMES} are taken by artifacts of this workflow run`,
       );
     });
+  }
+
+  /** The id of a new artifact; undefined when the name is taken. */
+  async #create(name: string, files: readonly string[], root: string): Promise<number | undefined> {
+    this.#listed = undefined;
+    try {
+      const { id } = await this.#client.uploadArtifact(name, [...files], root, { compressionLevel: 0 });
+      if (id === undefined) throw new MachineError(`the upload of artifact ${name} gave no id`);
+      return id;
+    } catch (error) {
+      if (/\(409\)/.test(messageOf(error))) return undefined;
+      throw error;
+    }
   }
 
   /**
