@@ -80,6 +80,8 @@ describe('the artifacts of a workflow run as a store', () => {
     const first = await openIn('train');
     const layers = [await write(first, model), await write(first, 'log'), await write(first, '')];
     const { digest } = await put(first, 'run', layers);
+    // A name is looked for only once it turned out to be taken.
+    expect(service.requests).not.toContain('ListArtifacts');
 
     const second = await openIn('package');
     const manifest = await second.get(digest);
@@ -188,8 +190,6 @@ describe('when something goes wrong', () => {
     service.inject({ on: 'FinalizeArtifact', nth: 2, what: 'lose-answer' });
     const { digest, tag } = await put(first, 'run', [await write(first, 'model')]);
     expect(uploads()).toBe(2);
-    // A name is only looked for once it turned out to be taken.
-    expect(service.requests.filter((request) => request === 'ListArtifacts')).toHaveLength(3);
     expect(await artifacts()).toEqual(new Set([`trainyard.${tag}`, `trainyard.${tag}.layers`]));
     expect(waits).toHaveLength(4);
     for (const wait of waits) expect(wait).toBeGreaterThanOrEqual(500);
