@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Digest, hexOf } from '../lib/digest.ts';
 import { ask, type HttpPlace } from '../lib/http.ts';
+import { tryJson } from '../lib/json.ts';
 import type { Check } from '../records/deployment.ts';
 import { digest } from '../records/oci.ts';
 import { askGolden, type Golden, type GoldenResult, percentile } from './golden.ts';
@@ -78,12 +79,4 @@ export async function proveServing(place: HttpPlace, release: Digest, probes: Pr
 export function latencyOf(results: readonly GoldenResult[]): string {
   const times = results.map(({ milliseconds }) => milliseconds);
   return `p50 ${percentile(times, 0.5).toFixed(0)} ms, p95 ${percentile(times, 0.95).toFixed(0)} ms`;
-}
-
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

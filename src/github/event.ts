@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { UserError } from '../lib/errors.ts';
+import { tryJson } from '../lib/json.ts';
 
 /** Events whose code somebody with write access to the repository has accepted. */
 const TRUSTED = ['push', 'schedule', 'workflow_dispatch', 'repository_dispatch', 'merge_group', 'release'];
@@ -37,10 +38,5 @@ export function checkEvent(name: string | undefined, payload: unknown): void {
 /** The payload of the event that started the job; undefined when there is none that can be read. */
 export async function readPayload(path: string | undefined): Promise<unknown> {
   if (path === undefined) return undefined;
-  const text = await readFile(path, 'utf8').catch(() => '');
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return tryJson(await readFile(path, 'utf8').catch(() => ''));
 }

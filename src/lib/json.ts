@@ -8,6 +8,15 @@ export type JsonObject = { readonly [key: string]: Json };
 /** Any JSON value, numbers finite. */
 export const json: z.ZodType<Json> = z.json('a JSON value; .nan and .inf are none');
 
+/** What a text says as JSON; undefined when it is none. Whoever expects a form checks it then. */
+export function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The canonical bytes of a JSON value (RFC 8785): the same value has the same bytes, whoever writes it. */
 export function canonicalBytes(value: unknown): Buffer {
   const text = canonicalize(value);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type Digest, hexOf } from '../lib/digest.ts';
 import { codeOf, UserError } from '../lib/errors.ts';
 import { readIfThere, writeWhole } from '../lib/files.ts';
-import { byBytes } from '../lib/json.ts';
+import { byBytes, tryJson } from '../lib/json.ts';
 import { type Descriptor, descriptor } from '../records/oci.ts';
 
 const REF_NAME = 'org.opencontainers.image.ref.name';
@@ -68,9 +68,10 @@ export class LayoutIndex {
     const merged = new Map(index);
     for (const name of await this.#refs()) {
       if (merged.has(name) && !fresh.includes(name)) continue;
-      const text = await readIfThere(join(this.#root, 'refs', name));
+      const path = join(this.#root, 'refs', name);
+      const text = await readIfThere(path);
       if (text === undefined) continue;
-      const entry = descriptor.parse(JSON.parse(text));
+      const entry = refOf(text, path);
       if (existsSync(join(this.#root, 'blobs', 'sha256', hexOf(entry.digest))))
         merged.set(name, named(name, entry));
     }
@@ -87,6 +88,14 @@ export class LayoutIndex {
   }
 }
 
+function refOf(text: string, path: string): Descriptor {
+  const parsed = descriptor.safeParse(tryJson(text));
+  if (parsed.success) return parsed.data;
+  throw new UserError(
+    `${path} does not name a record, it was damaged; remove it, and run the stage that made the record again`,
+  );
+}
+
 function named(name: string, manifest: Descriptor): Descriptor {
   return { ...manifest, annotations: { ...manifest.annotations, [REF_NAME]: name } };
 }
@@ -98,12 +107,4 @@ function serialise(entries: ReadonlyMap<string, Descriptor>): string {
     mediaType: 'application/vnd.oci.image.index.v1+json',
     manifests,
   });
-}
-
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type Blob, type Digest, digestOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
-import { canonicalBytes } from '../lib/json.ts';
+import { canonicalBytes, tryJson } from '../lib/json.ts';
 import type { Kind, Stored } from '../records/kind.ts';
 import { kindOf, kinds } from '../records/kinds.ts';
 import {
@@ -88,7 +88,7 @@ export async function readConfig<C>(
   digest: Digest,
   manifest: Manifest,
 ): Promise<C> {
-  const parsed = schema.safeParse(tryJson(await readBytes(store, manifest.config.digest)));
+  const parsed = schema.safeParse(tryJson((await readBytes(store, manifest.config.digest)).toString('utf8')));
   if (parsed.success) return parsed.data;
   const why = parsed.error.issues.map(({ path, message }) =>
     [path.join('.'), message].filter(Boolean).join(': '),
@@ -121,14 +121,6 @@ export async function readBytes(store: Store, digest: Digest): Promise<Buffer> {
   const stream: Readable = await store.read(digest);
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
-}
-
-function tryJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 function notThatKind(kind: Kind<unknown>, digest: Digest, artifactType: string | undefined): UserError {
