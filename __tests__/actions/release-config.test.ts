@@ -208,7 +208,9 @@ secrets: [TOKEN]
       expect.stringMatching(/staging\.yml:4:11: secrets\.0: the name of an environment variable/),
     ]);
     await shop.repository.commit({ [STAGING]: 'target: {kind: cluster}\n' });
-    expect(await refusal()).toMatch(/staging\.yml:1:16: target\.kind: Expected 'process'$/);
+    expect(await refusal()).toMatch(
+      /staging\.yml:1:16: target\.kind: "cluster" is not known; expected 'process'$/,
+    );
     await shop.repository.commit({ [STAGING]: 'config: {}\n' });
     expect(await refusal()).toMatch(/staging\.yml:1:1: target: missing; /);
   });

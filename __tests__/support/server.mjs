@@ -57,4 +57,4 @@ server.on('upgrade', (_request, socket) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
   socket.on('data', (bytes) => socket.write(`${release} ${bytes}`));
 });
-server.listen(Number(PORT), '127.0.0.1');
+server.listen(MODE === 'elsewhere' ? 0 : Number(PORT), '127.0.0.1');

@@ -59,7 +59,7 @@ async function bring(
 ): Promise<Prepared> {
   const digest =
     request.release === 'previous'
-      ? previousOf(await historyOf(state), (await front.find())?.live?.release)
+      ? previousOf(state, await historyOf(state), (await front.find())?.live?.release)
       : request.release;
   const found = await getRecord([store, state.store], release, digest);
   const secrets = readSecrets(found, env, mask);

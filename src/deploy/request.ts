@@ -93,7 +93,7 @@ export function readSecrets(
   if (missing.length > 0) {
     const lines = missing.map((name) => `${name}: \${{ secrets.${name} }}`);
     throw new UserError(
-      `the environment ${config.environment} declares secrets that the deploy step's environment does not have: ${missing.join(', ')}. Add to the step: env: {${lines.join(', ')}}`,
+      `the environment ${config.environment} declares secrets that the deploy step's environment does not have: ${missing.join(', ')}. Add to the step: env: {${lines.join(', ')}}; at a terminal, export ${missing.length > 1 ? 'them' : 'it'}`,
     );
   }
   const secrets = Object.fromEntries(config.secrets.map((name) => [name, env[name] ?? '']));

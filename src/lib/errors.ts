@@ -32,5 +32,7 @@ export function codeOf(error: unknown): string | undefined {
 /** One line for people, the causes included. */
 export function messageOf(error: unknown): string {
   if (!isNativeError(error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
+  if (error.cause === undefined) return error.message;
+  const why = messageOf(error.cause);
+  return error.message.includes(why) ? error.message : `${error.message} (${why})`;
 }

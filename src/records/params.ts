@@ -16,7 +16,7 @@ export function resolveParams(declared: JsonObject, overrides: JsonObject, place
       );
     } else if (standard !== null && typeOf(standard) !== typeOf(value)) {
       problems.push(
-        `${name} is ${JSON.stringify(value)} (${typeOf(value)}), but the default ${JSON.stringify(standard)} is a ${typeOf(standard)}`,
+        `${name} is ${JSON.stringify(value)} (${typeOf(value)}), but the default ${JSON.stringify(standard)} is ${typeOf(standard) === 'object' ? 'an' : 'a'} ${typeOf(standard)}`,
       );
     }
   }

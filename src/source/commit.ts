@@ -39,7 +39,7 @@ export async function openCommit(workspace: string, project: string): Promise<Co
   const git = async (...args: string[]): Promise<string> =>
     (await run(['git', '-C', folder, ...args])).stdout.toString();
   const [prefix = '', id = ''] = (
-    await git('rev-parse', '--show-prefix', 'HEAD^{commit}').catch((cause: unknown) => {
+    await git('rev-parse', '--show-prefix', 'HEAD^{commit}', '--').catch((cause: unknown) => {
       throw new UserError(
         `${folder} is not in a git repository with a commit. Commit the project: only commits are read`,
         { cause },

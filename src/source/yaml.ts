@@ -26,7 +26,9 @@ export function parseYaml<T>(file: string, text: string, schema: z.ZodType<T>): 
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const syntax = document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split('\n')[0]}`);
+  const syntax = document.errors.map(
+    (error) => `${at(error.pos[0])}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, '')}`,
+  );
   if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
 
   const offset = (path: Path, key?: string): number => offsetOf(document.contents, path, key);
@@ -71,8 +73,11 @@ function describe(issue: z.core.$ZodIssue, value: unknown): Problem[] {
     const expected = issue.message
       .replace(/^Invalid (input: |option: |discriminator value\. )/, '')
       .replace(', received undefined', '');
-    const missing = valueAt(value, issue.path) === undefined ? 'missing; ' : '';
-    return [{ path: issue.path, message: prefix + missing + expected }];
+    const found = valueAt(value, issue.path);
+    // Of a value of the wrong type the message says what was found; of one that is no choice, it does not.
+    const choice = typeof found === 'string' && /^expected (?!.*, received )/i.test(expected);
+    const told = found === undefined ? 'missing; ' : choice ? `${JSON.stringify(found)} is not known; ` : '';
+    return [{ path: issue.path, message: prefix + told + expected.replace(/^E/, 'e') }];
   }
   const allowed = issue.message.replace(/^.*; /, '');
   return issue.keys.map((key) => ({

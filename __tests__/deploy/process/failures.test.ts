@@ -78,6 +78,14 @@ describe('a server that fails', () => {
     expect(await processesOf(front.state)).toHaveLength(1);
   });
 
+  test('on another port than its own, it is told which one', async () => {
+    const front = await bench();
+    const status = await front.start(ONE, { env: { MODE: 'elsewhere' }, readyTimeoutSeconds: 1 });
+    expect(status.candidate?.problem).toMatch(
+      /gave no connection: nothing listens on 127\.0\.0\.1:\d+, the port that \$\{port\} and PORT name$/,
+    );
+  });
+
   test('is not started when its command is not there, or its port is held', async () => {
     const front = await bench();
     expect((await front.start(ONE, { command: ['no-such-program'] })).candidate?.problem).toMatch(

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../lib/errors.ts';
+import { codeOf, messageOf } from '../../lib/errors.ts';
 import { ask } from '../../lib/http.ts';
 import type { Group } from '../../lib/process.ts';
 import type { ServerSpec } from './protocol.ts';
@@ -20,7 +20,10 @@ export async function whyUnready(
       { path: ready, timeoutSeconds: Math.min(left, 5), signal },
     ).then(
       ({ status }) => `status ${status}`,
-      (error: unknown) => messageOf(error),
+      (error: unknown) =>
+        error instanceof Error && codeOf(error.cause) === 'ECONNREFUSED'
+          ? `no connection: nothing listens on 127.0.0.1:${port}, the port that \${port} and PORT name`
+          : messageOf(error),
     );
     await Promise.race([death, asked.then((answer) => (last = answer))]);
     if (/^status 2\d\d$/.test(last)) return undefined;
