@@ -14,7 +14,7 @@ import { terminal } from '../src/github/markdown.ts';
 
 /** What the client of GitHub's artifacts says of every call, and workflow commands: nothing that a person needs here. */
 const CHATTER =
-  /^(::|\s*$|\(node:|\(Use `node|(Found \d+ artifact|Artifact |Root directory input|(Upload|Final)(ing|ed) |Beginning upload|Finished uploading|SHA256 digest of|Redirecting to blob|Starting download))/;
+  /^(::|\s*$|\(node:|\(Use `node|(Found \d+ artifact|Artifact |Root directory input|(Upload|Finaliz)(ing|ed) |Beginning upload|Finished uploading|SHA256 digest of|Redirecting to blob|Starting download))/;
 
 const { values: options } = parseArgs({ options: { stop: { type: 'boolean', default: false } } });
 const begin = performance.now();
