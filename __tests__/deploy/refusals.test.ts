@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
@@ -28,7 +28,7 @@ async function damage(path: string): Promise<void> {
   await chmod(path, 0o644);
   await writeFile(path, 'forgery');
 }
-const here = { name: 'toy', environment: 'test' };
+const HERE = { name: 'toy', environment: 'test' };
 
 describe('what cannot be deployed', () => {
   test('a secret that is missing or empty, all of them, before anything is done', async () => {
@@ -62,7 +62,7 @@ describe('what cannot be deployed', () => {
     await expect(machine.deploy('previous', { name: 'toy' })).rejects.toThrow(
       'name and environment are required',
     );
-    await expect(machine.deploy('previous', here)).rejects.toThrow('nothing was ever deployed here');
+    await expect(machine.deploy('previous', HERE)).rejects.toThrow('nothing was ever deployed here');
   });
 
   test('a Run, or a digest that is not there', async () => {
@@ -81,9 +81,46 @@ describe('what cannot be deployed', () => {
     await machine.deploy(release);
     const second = await machine.release({ model: 'weights', config: { A: 1 } });
     await damage(new LayoutStore(machine.state).pathOf(blob));
-    const { rollout } = await machine.deploy(second);
-    expect(rollout.reason).toContain('the bytes differ from their digest');
+    // It is the store's file, too: both are links to one.
+    await expect(machine.deploy(second)).rejects.toThrow('the bytes differ from their digest');
     expect((await served()).release).toBe(release);
+  });
+
+  test('what is damaged on the machine alone is brought again from the store', async () => {
+    const release = await machine.release();
+    const { run } = await machine.parents(release);
+    await machine.deploy(release);
+    const here = new LayoutStore(machine.state);
+    const damaged = [digestOf(Buffer.from('weights')), release, run].map((blob) => here.pathOf(blob));
+    for (const path of damaged) {
+      await rm(path);
+      await writeFile(path, 'forgery');
+    }
+    await machine.deploy(await machine.release({ config: { A: 1 } }));
+    for (const path of damaged)
+      expect(machine.log.warnings).toContain(
+        `${path} was damaged: its bytes differed from their digest, and it was removed`,
+      );
+    expect(
+      await outcomeOf('previous', { ...HERE, store: new LayoutStore(join(machine.root, 'empty')) }),
+    ).toEqual(['live', expect.any(String)]);
+    expect((await served()).release).toBe(release);
+  });
+
+  test('a release that a killed deploy had brought without its name is brought again', async () => {
+    const release = await machine.release();
+    await cp(join(machine.root, 'yard', 'blobs'), join(machine.state, 'blobs'), { recursive: true });
+    await machine.deploy(release);
+    const here = new LayoutStore(machine.state);
+    expect([...(await here.names('release-')).values()]).toEqual([release]);
+    expect(await here.get(release)).toBeDefined();
+  });
+
+  test('nothing is left of a deploy that was refused before it began', async () => {
+    const release = await machine.release({ secrets: ['API_KEY'] });
+    await expect(machine.deploy(release)).rejects.toThrow('API_KEY');
+    await expect(machine.deploy('previous', HERE)).rejects.toThrow('nothing was ever deployed here');
+    expect(await readdir(join(machine.root, 'state'))).toEqual([]);
   });
 
   test('golden requests of another form, all lines at once', async () => {
@@ -100,6 +137,7 @@ describe('what cannot be deployed', () => {
     await until(async () => ((await machine.front.find())?.candidate ?? null) !== null);
     await expect(machine.deploy(release)).rejects.toThrow(`is being done already, by process ${process.pid}`);
     await deploying;
+    await mkdir(join(machine.state, 'lock'));
     await writeFile(join(machine.state, 'lock', '999999-12345'), '');
     expect(await outcomeOf(await machine.release())).toEqual(['live', null]);
     expect(await getRecord(machine.store, deployment, (await served()).deployment)).toMatchObject({

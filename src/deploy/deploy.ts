@@ -10,16 +10,17 @@ import { copyRecord } from '../store/copy.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
 import { findPrevious, historyOf, newestReleases, previousOf } from './history.ts';
 import { withLock } from './lock.ts';
-import { fetchRelease, isComplete, type Parts, readParts, readProbes } from './parts.ts';
+import { dropDamagedLayers, fetchRelease, isComplete, type Parts, readParts, readProbes } from './parts.ts';
 import { FrontClient } from './process/front-client.ts';
 import { endIdleFront, ensureFront, frontEnvironment } from './process/launch.ts';
 import { keepRuntime } from './process/runtime.ts';
 import { addressOf, makeSpec } from './process/spec.ts';
 import { processTarget } from './process/target.ts';
 import { prune } from './prune.ts';
+import { repair } from './repair.ts';
 import { type DeployDeps, type Deployed, type DeployRequest, locate, readSecrets } from './request.ts';
 import { type Rollout, rollOut } from './rollout.ts';
-import { makeState, type State } from './state.ts';
+import { makeState, removeIfEmpty, type State } from './state.ts';
 import type { Target } from './target.ts';
 
 /** How many releases stay on a machine, for a rollback without a store. */
@@ -32,16 +33,20 @@ const KEPT = 3;
 export async function deploy(request: DeployRequest, deps: DeployDeps): Promise<Deployed> {
   const state = await locate(request, deps);
   await makeState(state);
-  return withLock(state.lock, `a deploy to ${state.folder}`, async () => {
-    const front = new FrontClient(state.folder);
-    try {
-      return await rollOutHere(await bring(request, state, front, deps), state, deps);
-    } finally {
-      await tidy(state, front).catch((error: unknown) =>
-        deps.log.warning(`${state.folder} was not tidied up: ${messageOf(error)}`),
-      );
-    }
-  });
+  try {
+    return await withLock(state.lock, `a deploy to ${state.folder}`, async () => {
+      const front = new FrontClient(state.folder);
+      try {
+        return await rollOutHere(await bring(request, state, front, deps), state, deps);
+      } finally {
+        await tidy(state, front).catch((error: unknown) =>
+          deps.log.warning(`${state.folder} was not tidied up: ${messageOf(error)}`),
+        );
+      }
+    });
+  } finally {
+    await removeIfEmpty(state);
+  }
 }
 
 /** What this deploy has found out before it starts anything. */
@@ -57,14 +62,18 @@ async function bring(
   front: FrontClient,
   { store, env, log, mask }: DeployDeps,
 ): Promise<Prepared> {
+  await repair(state.store, store, log);
   const digest =
     request.release === 'previous'
       ? previousOf(state, await historyOf(state), (await front.find())?.live?.release)
       : request.release;
   const found = await getRecord([store, state.store], release, digest);
   const secrets = readSecrets(found, env, mask);
-  if (!(await isComplete(state.store, digest)))
-    await log.group('Bring the release to this machine', () => fetchRelease(store, state.store, found));
+  const fetch = () =>
+    log.group('Bring the release to this machine', () => fetchRelease(store, state.store, found));
+  if (!(await isComplete(state.store, digest))) await fetch();
+  // It may share them with a release that has been here for long.
+  if (await dropDamagedLayers(state.store, digest, log)) await fetch();
   // A bad golden request is told before anything is started.
   await readProbes(state.store, digest);
   return { parts: await readParts(state.store, digest), secrets };

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, UserError } from '../lib/errors.ts';
 import { aside } from '../lib/files.ts';
@@ -17,12 +17,14 @@ export async function withLock<T>(folder: string, what: string, work: () => Prom
     return await work();
   } finally {
     await unlink(join(folder, holder));
+    // Unless another process has taken it at this moment.
+    await rmdir(folder).catch(() => {});
   }
 }
 
 async function take(folder: string, holder: string, what: string): Promise<void> {
   const temporary = aside(folder);
-  await mkdir(temporary, { recursive: true });
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
   await writeFile(join(temporary, holder), '');
   try {
     while (!(await tryRename(temporary, folder))) {

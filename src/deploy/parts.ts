@@ -1,15 +1,18 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
 import type { Stored } from '../records/kind.ts';
 import { TITLE } from '../records/oci.ts';
 import { type ModelConfig, modelPackage } from '../records/package.ts';
 import { program, type ServerConfig } from '../records/program.ts';
 import { type ReleaseConfig, release } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
-import { getManifest, getRecord, readBytes } from '../store/records.ts';
+import type { LayoutStore } from '../store/layout.ts';
+import { getRecord, readBytes } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { parseGolden } from './golden.ts';
 import type { Probes } from './prove.ts';
+import { dropDamaged } from './repair.ts';
 
 /** What a release consists of. */
 export interface Parts {
@@ -50,14 +53,26 @@ export async function readProbes(store: Store, digest: Digest): Promise<Probes> 
   return { golden: parseGolden((await readBytes(store, layer.digest)).toString('utf8'), file), tolerance };
 }
 
-/** Whether a release can be started from this store alone. */
-export async function isComplete(store: Store, digest: Digest): Promise<boolean> {
-  const found = await getManifest(store, digest);
-  if (found === undefined) return false;
-  const { modelPack, server } = await readParts(store, digest);
-  for (const { digest: blob } of [...modelPack.manifest.layers, ...server.manifest.layers])
-    if (!(await store.has(blob))) return false;
+/**
+ * Whether a release can be started from this machine alone. One without its name was left by a deploy that was killed, and
+ * does not count.
+ */
+export async function isComplete(here: LayoutStore, digest: Digest): Promise<boolean> {
+  if (![...(await here.names('release-')).values()].includes(digest)) return false;
+  for (const blob of await layersOf(here, digest)) if (!(await here.has(blob))) return false;
   return true;
+}
+
+/** Removes what is damaged of the bytes that a release is served from; says whether there was any. */
+export async function dropDamagedLayers(here: LayoutStore, digest: Digest, log: Log): Promise<boolean> {
+  let found = false;
+  for (const blob of await layersOf(here, digest)) found = (await dropDamaged(here, blob, log)) || found;
+  return found;
+}
+
+async function layersOf(store: Store, digest: Digest): Promise<Digest[]> {
+  const { modelPack, server } = await readParts(store, digest);
+  return [modelPack, server].flatMap(({ manifest }) => manifest.layers).map((layer) => layer.digest);
 }
 
 function subjectOf({ digest, manifest }: Stored<unknown>): Digest {

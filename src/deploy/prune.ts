@@ -33,8 +33,11 @@ export async function prune(
   for (const digest of kept) {
     if ((await store.get(digest)) === undefined) continue;
     const { release, modelPack, server } = await readParts(store, digest);
-    for (const { manifest } of [release, modelPack, server])
-      keep(manifest.layers.map((layer) => layer.digest));
+    for (const record of [release, modelPack, server])
+      keep([
+        record.digest,
+        ...[record.manifest.config, ...record.manifest.layers].map((blob) => blob.digest),
+      ]);
   }
   const folder = dirname(store.pathOf(`sha256:${'0'.repeat(64)}`));
   await removeFrom(folder, (name) => !blobs.has(name));

@@ -1,5 +1,5 @@
-import { chmod, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { LayoutStore } from '../store/layout.ts';
 
 /** The folders of one project and environment on this machine. */
@@ -34,4 +34,9 @@ export function stateOf(root: string, name: string, environment: string): State 
 export async function makeState({ folder }: State): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
+}
+
+/** Removes the folder of a deploy that was refused before it wrote anything. */
+export async function removeIfEmpty({ folder }: State): Promise<void> {
+  for (const one of [folder, dirname(folder)]) await rmdir(one).catch(() => {});
 }

@@ -46,10 +46,10 @@ async function isWholeIn(
   to: Store,
   tag: string,
   digest: Digest,
-  layers: readonly Descriptor[],
+  blobs: readonly Descriptor[],
 ): Promise<boolean> {
   if ((await to.names(tag)).get(tag) !== digest || (await to.get(digest)) === undefined) return false;
-  for (const blob of layers) if (!(await to.has(blob.digest))) return false;
+  for (const blob of blobs) if (!(await to.has(blob.digest))) return false;
   return true;
 }
 
@@ -75,9 +75,9 @@ async function copyAlone(from: Store, to: Store, record: Found, withLayers: bool
   const { digest, manifest } = record;
   const kind = kinds[record.kind];
   const tag = kind.tagOf(await readConfig<unknown>(from, kind, digest, manifest), digest);
-  const layers = withLayers ? manifest.layers : [];
-  if (await isWholeIn(to, tag, digest, layers)) return;
-  for (const blob of [manifest.config, ...layers]) await copyBlob(from, to, blob.digest);
+  const blobs = [manifest.config, ...(withLayers ? manifest.layers : [])];
+  if (await isWholeIn(to, tag, digest, blobs)) return;
+  for (const blob of blobs) await copyBlob(from, to, blob.digest);
   await to.put(record.bytes, [tag]);
 }
 

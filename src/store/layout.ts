@@ -56,6 +56,14 @@ export class LayoutStore implements Store {
     );
   }
 
+  /** Removes a blob whose bytes differ from its digest, so that it can be written again; says whether it did. */
+  async dropDamaged(digest: Digest): Promise<boolean> {
+    if (!(await this.has(digest)) || (await digestOfFile(this.pathOf(digest))).digest === digest)
+      return false;
+    await rm(this.pathOf(digest));
+    return true;
+  }
+
   async read(digest: Digest): Promise<Readable> {
     if (!(await this.has(digest))) throw new UserError(`${this.location}: there is no blob ${digest}`);
     const verified = new VerifyingStream(digest, this.pathOf(digest));
