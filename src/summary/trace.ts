@@ -47,7 +47,7 @@ export function lineageGraph(all: readonly Node[]): string {
   const label = (node: Node): string =>
     `${SIGNS[node.kind]} ${node.kind} ${hexOf(node.digest, 7)}<br/>${describe(node)
       .replace(/["<>&#`|]/g, ' ')
-      .slice(0, 80)}`;
+      .replace(/^(.{79}).{2,}$/, '$1…')}`;
   return [
     'graph LR',
     ...nodes.map((node) => `  ${id(node.digest)}["${label(node)}"]`),
