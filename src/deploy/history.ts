@@ -24,11 +24,13 @@ export async function historyOf({ store, name, environment }: State): Promise<Ev
 
 /** What served last, by the history's word; it may have ended with the machine since. */
 export function lastServed(history: readonly Event[]): Digest | undefined {
-  return history.reduce<Digest | undefined>((served, event) => {
-    const after = servesAfter(event);
-    if (after === 'this') return event.release;
-    return (after === 'before' ? event.before : null) ?? served;
-  }, undefined);
+  return history.reduce<Digest | undefined>((served, event) => servedAfter(event) ?? served, undefined);
+}
+
+function servedAfter(event: Event): Digest | null {
+  const serves = servesAfter(event);
+  if (serves === 'none') return null;
+  return serves === 'this' ? event.release : event.before;
 }
 
 /**
@@ -56,8 +58,10 @@ export function previousOf(
 
 /** The same, or undefined when there is none. */
 export function findPrevious(history: readonly Event[], current = lastServed(history)): Digest | undefined {
-  const first = history.findIndex(({ release, outcome }) => release === current && outcome === 'live');
-  const before = first === -1 ? lastServed(history) : lastServed(history.slice(0, first));
+  // A deploy that was killed after its switch left no Deployment of its own; what the next one found serving tells of it.
+  const first = history.findIndex((event) => event.before === current || servedAfter(event) === current);
+  const found = history[first]?.before ?? current;
+  const before = found === current ? lastServed(history.slice(0, first === -1 ? undefined : first)) : found;
   return before === current ? undefined : before;
 }
 

@@ -22,7 +22,9 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
     endpoint: `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`,
     public: { host: isWildcard ? '127.0.0.1' : host, port },
     async serving() {
-      const { live, salt } = await front.status();
+      const status = await front.status();
+      // A deploy that was cut off between switch and commit never said that the new one may stay.
+      const { live, salt } = status.previous === undefined ? status : await front.tell('revert');
       if (live === null) return undefined;
       const asWanted =
         live.state === 'up' &&
