@@ -58,7 +58,9 @@ describe('the action train', () => {
     );
     expect(summary).toContain('| <code>loss</code> | **0.6** | 0.8 → 0.6 ↘ |');
     expect(
-      summary.match(/```mermaid\nxychart-beta\n {2}title "(loss|acc)"\n {2}x-axis "step" 1 --> 3\n/g),
+      summary.match(
+        /```mermaid\n%%\{init: .*\}%%\nxychart-beta\n {2}title "(loss|acc)"\n {2}x-axis "step" 1 --> 3\n/g,
+      ),
     ).toHaveLength(2);
     expect(summary).toContain('<code>text &#34;a&#34;</code>');
     expect(foreign(result)).toEqual([]);
