@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -63,6 +63,16 @@ describe('a folder as a store', () => {
     await expect(store.get(digest)).rejects.toThrow(/bytes differ/);
     await store.write({ bytes: Buffer.from('right') });
     expect((await readBytes(store, digest)).toString()).toBe('right');
+  });
+
+  test('a model’s file, given for a record, is not read into memory', async () => {
+    const store = new LayoutStore(root);
+    const { digest } = await store.write({ bytes: Buffer.from('weights') });
+    await chmod(store.pathOf(digest), 0o644);
+    await truncate(store.pathOf(digest), 2 ** 33);
+    await expect(store.get(digest)).rejects.toThrow(
+      /has 8589934592 bytes, and no record has so many; it may be a file in one$/,
+    );
   });
 
   test('a content that is not what was expected leaves nothing behind', async () => {

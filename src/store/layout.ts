@@ -26,17 +26,22 @@ import {
   hexOf,
   VerifyingStream,
 } from '../lib/digest.ts';
-import { codeOf, UserError } from '../lib/errors.ts';
+import { codeOf, MachineError, UserError } from '../lib/errors.ts';
 import { aside, readIfThere, writeWhole } from '../lib/files.ts';
 import { manifestOf, subjectIn } from '../records/oci.ts';
 import { LayoutIndex } from './layout-index.ts';
 import type { Content, Store } from './store.ts';
+
+/** Manifests are read into memory, and somebody may give the digest of a model's file for a record's. */
+const LARGEST_MANIFEST = 64 * 2 ** 20;
 
 /** A folder in the form of an OCI image layout 1.0.0; safe with several writers at once, on one machine or a shared disk. */
 export class LayoutStore implements Store {
   readonly location: string;
   readonly #root: string;
   readonly #index: LayoutIndex;
+  /** What manifests name as their subject; a manifest never changes, so each is read once. */
+  readonly #subjects = new Map<Digest, Digest | undefined>();
 
   /** `root` need not exist: the first write makes it. `location` is what messages call it. */
   constructor(root: string, location = root) {
@@ -73,37 +78,41 @@ export class LayoutStore implements Store {
   }
 
   async write(content: Content, expected?: Digest): Promise<Blob> {
-    await this.#prepare();
-    if ('bytes' in content) return this.#writeBytes(content.bytes, expected);
-    if ('stream' in content) return this.#writeStream(content.stream, expected);
-    return this.#takeFile(content.file, content.how, expected);
+    return this.#onDisk(async () => {
+      await this.#prepare();
+      if ('bytes' in content) return this.#writeBytes(content.bytes, expected);
+      if ('stream' in content) return this.#writeStream(content.stream, expected);
+      return this.#takeFile(content.file, content.how, expected);
+    });
   }
 
   async put(manifest: Uint8Array, names: readonly string[]): Promise<Digest> {
     const { digest } = await this.write({ bytes: manifest });
     const { mediaType, artifactType } = manifestOf(manifest, this.location);
-    await this.#index.add({ mediaType, digest, size: manifest.length, artifactType }, names);
+    const entry = { mediaType, digest, size: manifest.length, artifactType };
+    await this.#onDisk(() => this.#index.add(entry, names));
     return digest;
   }
 
   async get(digest: Digest): Promise<Uint8Array | undefined> {
-    const bytes = await readFile(this.pathOf(digest)).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-      throw error;
-    });
+    const path = this.pathOf(digest);
+    const size = (await stat(path).catch(ifAbsent))?.size ?? 0;
+    if (size > LARGEST_MANIFEST)
+      throw new UserError(
+        `${this.location}: ${digest} has ${size} bytes, and no record has so many; it may be a file in one`,
+      );
+    const bytes = await readFile(path).catch(ifAbsent);
     if (bytes === undefined) return undefined;
     const found = digestOf(bytes);
-    if (found !== digest) throw differs(this.pathOf(digest), digest, found);
+    if (found !== digest) throw differs(path, digest, found);
     return bytes;
   }
 
   async children(digest: Digest): Promise<readonly Digest[]> {
-    const found = new Set<Digest>();
-    for (const candidate of new Set((await this.#index.names('')).values())) {
-      const manifest = await this.get(candidate);
-      if (manifest !== undefined && subjectIn(manifest) === digest) found.add(candidate);
-    }
-    return [...found];
+    const found: Digest[] = [];
+    for (const candidate of new Set((await this.#index.names('')).values()))
+      if ((await this.#subjectOf(candidate)) === digest) found.push(candidate);
+    return found;
   }
 
   names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
@@ -115,6 +124,25 @@ export class LayoutStore implements Store {
     const folder = join(this.#root, 'tmp', randomBytes(8).toString('hex'));
     await mkdir(folder, { recursive: true, mode: 0o700 });
     return folder;
+  }
+
+  async #subjectOf(digest: Digest): Promise<Digest | undefined> {
+    if (this.#subjects.has(digest)) return this.#subjects.get(digest);
+    const manifest = await this.get(digest);
+    const subject = manifest && subjectIn(manifest);
+    if (manifest !== undefined) this.#subjects.set(digest, subject);
+    return subject;
+  }
+
+  /** Names the store where the system names no file. */
+  async #onDisk<T>(write: () => Promise<T>): Promise<T> {
+    return write().catch((error: unknown) => {
+      if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '')) throw error;
+      throw new MachineError(
+        `the store ${this.location} (${this.#root}) cannot be written to; make room on its disk, and run this again`,
+        { cause: error },
+      );
+    });
   }
 
   async #prepare(): Promise<void> {
@@ -182,4 +210,9 @@ export class LayoutStore implements Store {
     const found = await stat(this.pathOf(digest)).catch(() => undefined);
     return found?.size === size && (await digestOfFile(this.pathOf(digest))).digest === digest;
   }
+}
+
+function ifAbsent(error: unknown): undefined {
+  if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+  throw error;
 }
