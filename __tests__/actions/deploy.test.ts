@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
@@ -71,6 +71,19 @@ describe('the action deploy', () => {
     const again = await step({ release, name: 'toy', environment: 'test' }, env);
     expect(again.outputs.outcome).toBe('unchanged');
     expect(firstLine(again)).toContain(`serves already at ${endpoint}`);
+  });
+
+  test('a store that cannot be written to does not hide what serves', async () => {
+    const release = await machine.release();
+    // All that is there can be read; names can be written no more.
+    await rm(join(machine.root, 'yard', 'refs'), { recursive: true });
+    await writeFile(join(machine.root, 'yard', 'refs'), '');
+    const { status, outputs, stdout } = await step({ release });
+    expect([status, outputs.outcome, (await served()).release]).toEqual([1, 'live', release]);
+    expect(stdout).toMatch(/^::error::the release is live at .*, but the store .*yard does not know: /m);
+    await rm(join(machine.root, 'yard', 'refs'));
+    expect((await step({ release })).outputs).toMatchObject({ outcome: 'unchanged' });
+    expect((await machine.store.names('deployment-')).size).toBe(1);
   });
 
   test('fails when a release is refused, shows what differs, and goes back to the previous one by hand', async () => {

@@ -37,7 +37,10 @@ export const action = defineAction({
     });
     const { config, digest } = deployed.deployment;
     const { nodes } = await traceRecords(deployed.state.store, [digest]);
-    const failure = failureOf(deployed);
+    const failure =
+      failureOf(deployed) ??
+      (deployed.unrecorded &&
+        `the release is ${config.outcome} at ${config.endpoint}, but the store ${store.location} does not know: ${deployed.unrecorded}. Make the store writable, and deploy the same release again`);
     return {
       outputs: { deployment: digest, endpoint: config.endpoint, outcome: config.outcome },
       summary: deploySummary(deployed, nodes, store),

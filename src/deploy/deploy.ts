@@ -103,9 +103,16 @@ async function rollOutHere({ parts, secrets }: Prepared, state: State, deps: Dep
   const rollout = await rollOut({ target, release: parts.release.digest, probesOf, log, hide, signal });
   const written = await record(parts, rollout, target, startedAt, text(), state);
   if (rollout.outcome === 'live' || rollout.outcome === 'unchanged') await front.note(written.digest);
-  await copyRecord(state.store, deps.store, written.digest, (kind) => kind === 'deployment');
+  // What serves by now serves, whatever becomes of the store.
+  const unrecorded = await copyRecord(
+    state.store,
+    deps.store,
+    written.digest,
+    (kind) => kind === 'deployment',
+  ).then(() => undefined, messageOf);
   const hasPrevious = findPrevious(await historyOf(state)) !== undefined;
-  return { state, parts, rollout, deployment: written, hasPrevious, frontPid: (await front.find())?.pid };
+  const frontPid = (await front.find())?.pid;
+  return { state, parts, rollout, deployment: written, unrecorded, hasPrevious, frontPid };
 }
 
 /** Writes the Deployment to the machine. */

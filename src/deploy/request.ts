@@ -41,6 +41,8 @@ export interface Deployed {
   readonly parts: Parts;
   readonly rollout: Rollout;
   readonly deployment: Stored<DeploymentConfig>;
+  /** Why the Deployment is on this machine only; undefined when the store has it, too. */
+  readonly unrecorded: string | undefined;
   /** Whether `previous` would bring another release back. */
   readonly hasPrevious: boolean;
   /** The process that owns the port; ending it ends the service. */
