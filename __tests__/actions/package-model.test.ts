@@ -177,7 +177,7 @@ describe('thresholds', () => {
     const { outputs, failure, summary } = await pack();
     expect(outputs).toEqual({ package: '' });
     expect(failure).toBe(
-      'the model does not hold its thresholds: accuracy is 0.97, and must be ≥ 0.99; loss is 0.1, and must be ≥ 0 and ≤ 0.05; f1 is missing, and must be ≥ 0.5. Train a better one, or change metrics in trainyard.yml',
+      'the model does not hold its thresholds: accuracy is 0.97, and must be ≥ 0.99; loss is 0.1, and must be ≥ 0 and ≤ 0.05; f1 is not among the run’s metrics, and must be ≥ 0.5. Train a better one, or change metrics in trainyard.yml',
     );
     expect(summary).toMatch(
       /^### ❌ toy · run <code>[0-9a-f]{12}<\/code> is not packaged: the model does not hold/,

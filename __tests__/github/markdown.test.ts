@@ -32,8 +32,16 @@ describe('a failure', () => {
   test('begins with its verdict, and shows several lines whole', () => {
     expect(failureSummary('build', 'no <file>')).toBe('### ❌ build · no &#60;file&#62;');
     expect(failureSummary('build', 'two:\n  - a\n  - b')).toBe(
-      '### ❌ build · two:\n\n```text\ntwo:\n  - a\n  - b\n```',
+      '### ❌ build · two\n\n```text\ntwo:\n  - a\n  - b\n```',
     );
+  });
+
+  test('has a heading that fits, and the whole below it', () => {
+    const long = `data digits differs: ${'sha256 '.repeat(40)}`.trim();
+    const [heading = '', , ...rest] = failureSummary('train', long).split('\n');
+    expect(heading.length).toBeLessThan(200);
+    expect(heading).toMatch(/sha256 …$/);
+    expect(rest.join('\n')).toBe(`\`\`\`text\n${long}\n\`\`\``);
   });
 });
 

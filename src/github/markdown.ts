@@ -1,5 +1,7 @@
 /** GitHub drops a step's summary above 1 MiB; ours ends before. */
 const LIMIT = 900 * 1024;
+/** Characters that a heading may have; what follows stands below it. */
+const HEADING = 160;
 
 /** Makes a text of somebody else's harmless in Markdown and HTML, on one line. */
 export function plain(text: string): string {
@@ -38,9 +40,16 @@ export function digests(entries: readonly (readonly [string, string])[]): string
 
 /** The summary of an action that failed: its verdict, and the whole message when it has several lines. */
 export function failureSummary(action: string, message: string): string {
-  const [first = '', ...rest] = message.split('\n');
-  const verdict = `### ❌ ${action} · ${plain(first)}`;
-  return rest.length === 0 ? verdict : `${verdict}\n\n${block(message)}`;
+  const [first = ''] = message.split('\n');
+  const verdict = headline(first);
+  const heading = `### ❌ ${action} · ${plain(verdict)}`;
+  return verdict === message ? heading : `${heading}\n\n${block(message)}`;
+}
+
+/** A line that fits a heading, cut between words. */
+function headline(line: string): string {
+  const text = line.replace(/:$/, '');
+  return text.length <= HEADING ? text : `${text.slice(0, text.lastIndexOf(' ', HEADING))} …`;
 }
 
 /** Cuts a summary that GitHub would drop at the end of a line, and says so. */

@@ -32,7 +32,8 @@ export function failureOf(gates: readonly Gate[]): string | undefined {
   const failed = gates.filter(({ holds }) => !holds);
   if (failed.length === 0) return undefined;
   const figures = failed.map(
-    ({ metric, found, wanted }) => `${metric} is ${found ?? 'missing'}, and must be ${wanted}`,
+    ({ metric, found, wanted }) =>
+      `${metric} is ${found ?? 'not among the run’s metrics'}, and must be ${wanted}`,
   );
   return `the model does not hold its thresholds: ${figures.join('; ')}. Train a better one, or change metrics in trainyard.yml`;
 }
