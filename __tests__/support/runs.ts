@@ -1,12 +1,12 @@
 /** Records of what these tests don't do themselves: a training, a deployment. */
 import type { Digest } from '../../src/lib/digest.ts';
 import type { JsonObject } from '../../src/lib/json.ts';
-import { getTrainer } from '../../src/package/verify-run.ts';
 import { type DeploymentConfig, deployment } from '../../src/records/deployment.ts';
 import type { Stored } from '../../src/records/kind.ts';
 import { release } from '../../src/records/release.ts';
 import { OUTPUT_LAYER, type RunConfig, run } from '../../src/records/run.ts';
 import { trainingOf } from '../../src/records/training.ts';
+import { getTrainer } from '../../src/store/programs.ts';
 import { getRecord, layer, putRecord } from '../../src/store/records.ts';
 import type { Store } from '../../src/store/store.ts';
 
@@ -29,7 +29,7 @@ export async function putRun(
   trainerDigest: Digest,
   { params = {}, outputs = { 'model.onnx': MODEL, 'golden.jsonl': GOLDEN }, claims = {} }: RunOptions = {},
 ): Promise<Stored<RunConfig>> {
-  const trainer = await getTrainer([store], trainerDigest);
+  const trainer = await getTrainer(store, trainerDigest, 'trainerDigest');
   const layers = [];
   for (const [path, content] of Object.entries(outputs))
     layers.push(layer(OUTPUT_LAYER, await store.write({ bytes: Buffer.from(content) }), path));

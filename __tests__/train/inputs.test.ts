@@ -43,7 +43,10 @@ describe('a trainer that cannot be used', () => {
 
   test('is a server', async () => {
     const { digest } = await putServer(machine.handoff, {});
-    await expectRefusal(trainDigest(digest), /is a server; give the digest of the trainer/);
+    await expectRefusal(
+      trainDigest(digest),
+      /^input trainer is sha256:\w+, which is a server; a trainer is needed here, the output trainer of build$/,
+    );
   });
 
   test('was written by a newer version', async () => {

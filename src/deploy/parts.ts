@@ -4,10 +4,11 @@ import type { Log } from '../lib/log.ts';
 import type { Stored } from '../records/kind.ts';
 import { TITLE } from '../records/oci.ts';
 import { type ModelConfig, modelPackage } from '../records/package.ts';
-import { program, type ServerConfig } from '../records/program.ts';
+import type { ServerConfig } from '../records/program.ts';
 import { type ReleaseConfig, release } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
 import type { LayoutStore } from '../store/layout.ts';
+import { getServer } from '../store/programs.ts';
 import { getRecord, readBytes } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { parseGolden } from './golden.ts';
@@ -37,10 +38,8 @@ export async function fetchRelease(
 export async function readParts(store: Store, digest: Digest): Promise<Parts> {
   const found = await getRecord(store, release, digest);
   const modelPack = await getRecord(store, modelPackage, subjectOf(found));
-  const { config, ...server } = await getRecord(store, program, found.config.server);
-  if (config.role !== 'server')
-    throw new UserError(`release ${digest} names a trainer as its server; make it again`);
-  return { release: found, modelPack, run: subjectOf(modelPack), server: { ...server, config } };
+  const server = await getServer(store, found.config.server, `the server of release ${digest}`);
+  return { release: found, modelPack, run: subjectOf(modelPack), server };
 }
 
 /** The golden requests of a release; none where its layers are no longer here. */

@@ -4,19 +4,19 @@ import { UserError } from '../lib/errors.ts';
 import type { Stored } from '../records/kind.ts';
 import type { Descriptor } from '../records/oci.ts';
 import { type ModelConfig, modelPackage, packageAnnotations } from '../records/package.ts';
-import { program, type ServerConfig } from '../records/program.ts';
 import { type RunConfig, trainingName } from '../records/run.ts';
 import { type Commit, readProjectFile } from '../source/commit.ts';
 import type { Project } from '../source/project.ts';
 import { readProject } from '../source/read-project.ts';
 import type { YamlFile } from '../source/yaml.ts';
 import { copyRecord } from '../store/copy.ts';
-import { getManifest, getRecord, putRecord } from '../store/records.ts';
+import { getServer, getTrainer } from '../store/programs.ts';
+import { getManifest, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { modelCard } from './card.ts';
 import { modelFile, selectModelFiles, serverFiles } from './layers.ts';
 import { checkThresholds, type Gate } from './thresholds.ts';
-import { getTrainer, verifyRun } from './verify-run.ts';
+import { verifyRun } from './verify-run.ts';
 
 export interface PackageRequest {
   readonly commit: Commit;
@@ -41,9 +41,10 @@ export async function packageModel(request: PackageRequest): Promise<Packaged> {
   const { commit, handoff, store } = request;
   const file = await readProject(commit);
   const project = file.value;
-  const trainer = await getTrainer([handoff, store], request.trainer);
-  const run = await verifyRun([handoff, store], request.run, trainer, request.trainingId);
-  const server = request.server && (await getServer([handoff, store], request.server));
+  const stores = [handoff, store];
+  const trainer = await getTrainer(stores, request.trainer, 'input trainer');
+  const run = await verifyRun(stores, request.run, trainer, request.trainingId);
+  const server = request.server && (await getServer(stores, request.server, 'input server'));
   const layers = await selectModelFiles(await holderOf(run.digest, handoff, store), file, run);
   const serverLayers = server === undefined ? [] : serverFiles(server, run);
   const card = await readCard(commit, file);
@@ -51,6 +52,8 @@ export async function packageModel(request: PackageRequest): Promise<Packaged> {
   for (const digest of [trainer.digest, run.digest, ...(server === undefined ? [] : [server.digest])]) {
     await copyRecord(await holderOf(digest, handoff, store), store, digest);
   }
+  // Looked at again where the training zone cannot write: it may have replaced what was looked at in the hand-off.
+  await selectModelFiles(store, file, run);
   await nameForReuse(store, run);
 
   const gates = checkThresholds(project.metrics, run.config.metrics);
@@ -83,13 +86,6 @@ function modelConfigOf(project: Project, layers: readonly Descriptor[]): ModelCo
     config: { ...(format !== '' && { format }) },
     modelfs: { type: 'layers', diffIds: layers.map(({ digest }) => digest) },
   };
-}
-
-async function getServer(stores: readonly Store[], digest: Digest): Promise<Stored<ServerConfig>> {
-  const found = await getRecord(stores, program, digest);
-  const { config } = found;
-  if (config.role !== 'server') throw new UserError(`input server is ${digest}, which is a trainer`);
-  return { ...found, config };
 }
 
 /** The hand-off first: what it has need not be asked of a registry. */

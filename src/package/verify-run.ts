@@ -2,9 +2,10 @@ import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { canonicalBytes } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
-import { program, type TrainerConfig } from '../records/program.ts';
+import type { TrainerConfig } from '../records/program.ts';
 import { type RunConfig, run } from '../records/run.ts';
 import { trainingOf } from '../records/training.ts';
+import { getTrainer } from '../store/programs.ts';
 import { getRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 
@@ -25,33 +26,22 @@ export async function verifyRun(
       `run ${digest} ${config.state === 'failed' ? 'failed' : 'was cancelled'}; only a succeeded run can be packaged. Its log is in the run; train again`,
     );
   }
-  const own = manifest.subject === undefined ? undefined : await getTrainer(stores, manifest.subject.digest);
-  for (const candidate of own === undefined || own.digest === trainer.digest ? [trainer] : [trainer, own]) {
-    const claimed = trainingOf(candidate, config.params, `the parameters of run ${digest}`);
+  const own =
+    manifest.subject && (await getTrainer(stores, manifest.subject.digest, `the trainer of run ${digest}`));
+  // A Run that is used again may be of an older trainer, which differs in what a training id leaves out: a timeout, say.
+  const isOf = (candidate: Stored<TrainerConfig>): boolean => {
+    const asked = trainingOf(candidate, config.params, `the parameters of run ${digest}`);
     const { params, data } = config;
-    const sameInputs = canonicalBytes({ params: claimed.params, data: claimed.data }).equals(
-      canonicalBytes({ params, data }),
+    const told = canonicalBytes({ params, data });
+    return (
+      asked.trainingId === trainingId &&
+      canonicalBytes({ params: asked.params, data: asked.data }).equals(told)
     );
-    if (
-      own === undefined ||
-      !sameInputs ||
-      claimed.trainingId !== trainingId ||
-      config.trainingId !== trainingId
-    ) {
-      throw new UserError(
-        `run ${digest} is not of this training: build asked for training id ${trainingId}, and the run is of ${config.trainingId}` +
-          `${own?.digest === trainer.digest ? '' : `, by trainer ${own?.digest ?? '(none)'} instead of ${trainer.digest}`}. ` +
-          'Hand over the run, the trainer and the training id of one build',
-      );
-    }
-  }
-  return found;
-}
-
-/** Reads a Program that must be a trainer. */
-export async function getTrainer(stores: readonly Store[], digest: Digest): Promise<Stored<TrainerConfig>> {
-  const found = await getRecord(stores, program, digest);
-  const { config } = found;
-  if (config.role !== 'trainer') throw new UserError(`${digest} is a server; a trainer is needed here`);
-  return { ...found, config };
+  };
+  if (own !== undefined && config.trainingId === trainingId && isOf(trainer) && isOf(own)) return found;
+  throw new UserError(
+    `run ${digest} is not of this training: build asked for training id ${trainingId}, and the run is of ${config.trainingId}` +
+      `${own?.digest === trainer.digest ? '' : `, by trainer ${own?.digest ?? '(none)'} instead of ${trainer.digest}`}. ` +
+      'Hand over the run, the trainer and the training id of one build',
+  );
 }

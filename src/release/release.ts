@@ -5,13 +5,13 @@ import { byBytes, canonicalBytes, type JsonObject } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
 import { environmentName } from '../records/names.ts';
 import { type ModelConfig, modelPackage, type PackageFacts, packageFacts } from '../records/package.ts';
-import { program } from '../records/program.ts';
 import { CONFIG_LAYER, type ReleaseConfig, release } from '../records/release.ts';
 import { source } from '../records/source.ts';
 import { type Commit, readProjectFile, sourceOf } from '../source/commit.ts';
 import { type EnvironmentFile, environmentSchema } from '../source/environment.ts';
 import { readProject } from '../source/read-project.ts';
 import { parseYaml, type YamlFile } from '../source/yaml.ts';
+import { getServer } from '../store/programs.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { type Resolved, resolveConfig } from './resolve.ts';
@@ -54,9 +54,8 @@ export async function makeRelease({
     );
   }
   const file = await readEnvironment(commit, environment);
-  const { config: server } = await getRecord(store, program, facts.server);
-  const schema =
-    server.role === 'server' && server.config !== undefined ? readConfigSchema(server.config) : undefined;
+  const server = await getServer(store, facts.server, `the server of package ${request.package}`);
+  const schema = server.config.config && readConfigSchema(server.config.config);
   const resolved = resolveConfig(file, vars, schema);
   const config = Object.fromEntries([...resolved].map(([key, { value }]) => [key, value]));
   const blob = await store.write({ bytes: canonicalBytes(config) });

@@ -1,11 +1,7 @@
-import type { Digest } from '../lib/digest.ts';
-import { UserError } from '../lib/errors.ts';
-import type { Stored } from '../records/kind.ts';
-import { program, type TrainerConfig } from '../records/program.ts';
 import { type RunConfig, run } from '../records/run.ts';
 import { trainingOf } from '../records/training.ts';
-import { getRecord, putRecord } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
+import { getTrainer } from '../store/programs.ts';
+import { putRecord } from '../store/records.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
 import { launch } from './launch.ts';
 import { describeMachine } from './machine.ts';
@@ -21,7 +17,7 @@ import { makeWorkspace, removeWorkspace } from './workspace.ts';
  */
 export async function train(request: TrainRequest, deps: TrainDeps): Promise<TrainResult> {
   const { handoff, log } = deps;
-  const trainer = await readTrainer(handoff, request.trainer);
+  const trainer = await getTrainer(handoff, request.trainer, 'input trainer');
   const training = trainingOf(trainer, request.params, 'input params');
   log.info(`training id ${training.trainingId}`);
   const root = await handoff.scratch();
@@ -50,10 +46,4 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
   } finally {
     await removeWorkspace(root);
   }
-}
-
-async function readTrainer(store: Store, digest: Digest): Promise<Stored<TrainerConfig>> {
-  const { config, ...rest } = await getRecord(store, program, digest);
-  if (config.role === 'trainer') return { ...rest, config };
-  throw new UserError(`${digest} is a server; give the digest of the trainer, the output trainer of build`);
 }
