@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -136,6 +137,41 @@ describe('the action train', () => {
     );
     expect(result.summary).toMatch(/^### ❌ train · /);
     expect(await readdir(folder)).not.toContain('never');
+  });
+
+  test('what a killed action left running is ended by the next, and what another one runs is not', async () => {
+    const script =
+      'if [ "$1" = x ]; then echo x > $TRAINYARD_OUTPUT_DIR/m; else echo "pid $$"; exec sleep 1000; fi';
+    const whenUp = (then: (child: ChildProcess) => void) => {
+      let seen = false;
+      return (child: ChildProcess, printed: () => string) =>
+        void child.stdout?.on('data', () => {
+          if (!seen && printed().includes('pid ')) then(child);
+          seen ||= printed().includes('pid ');
+        });
+    };
+    const next = () => step(script, { inputs: { params: 'text: x' } });
+    const pidOf = ({ stdout }: StepResult) => Number(/pid (\d+)/.exec(stdout)?.[1]);
+    const killed = await step(
+      script,
+      {},
+      whenUp((child) => child.kill('SIGKILL')),
+    );
+    expect(isAlive(pidOf(killed))).toBe(true);
+    const { stdout, status } = await next();
+    expect(status).toBe(0);
+    expect(stdout).toContain(`and they are ended: ${pidOf(killed)} (sleep 1000)`);
+    expect(isAlive(pidOf(killed))).toBe(false);
+    let beside: Promise<StepResult> | undefined;
+    const going = await step(
+      script,
+      {},
+      whenUp((child) => {
+        beside = next().finally(() => child.kill('SIGINT'));
+      }),
+    );
+    expect([(await beside)?.status, going.outputs.state]).toEqual([0, 'cancelled']);
+    await rm(join(folder, 'yard', 'tmp'), { recursive: true });
   });
 
   test('names every bad input at once', async () => {

@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, UserError } from '../lib/errors.ts';
 import { aside } from '../lib/files.ts';
+import { holderOf, lives } from '../lib/holder.ts';
 
 /**
  * Does some work while no other process of this machine does work under the same folder. The lock is the folder with one file in it,
@@ -11,7 +12,7 @@ import { aside } from '../lib/files.ts';
  * @throws UserError when another process holds it
  */
 export async function withLock<T>(folder: string, what: string, work: () => Promise<T>): Promise<T> {
-  const holder = `${process.pid}-${await startOf(process.pid)}`;
+  const holder = await holderOf(process.pid);
   await take(folder, holder, what);
   try {
     return await work();
@@ -49,20 +50,4 @@ async function tryRename(from: string, to: string): Promise<boolean> {
     if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST') return false;
     throw error;
   }
-}
-
-async function lives(holder: string): Promise<boolean> {
-  const [pid = '', start] = holder.split('-');
-  try {
-    process.kill(Number(pid), 0);
-  } catch (error) {
-    if (codeOf(error) !== 'EPERM') return false;
-  }
-  return (await startOf(Number(pid))) === start;
-}
-
-/** When a process began, so that a number which was given again is no holder (proc(5), starttime); 0 where it is not known. */
-async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0';
 }

@@ -76,6 +76,18 @@ export async function endMarked(marker: string, graceSeconds: number): Promise<v
   await endFound(() => findGroup(marker), 'SIGTERM', graceSeconds);
 }
 
+/** Who holds marked processes of this machine: what stands in their markers between `prefix` and the next dot. Linux only. */
+export async function holdersOf(prefix: string): Promise<ReadonlySet<string>> {
+  if (process.platform !== 'linux') return new Set();
+  const environments = (await readdir('/proc'))
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => readFile(`/proc/${pid}/environ`, 'latin1').catch(() => ''));
+  const markers = (await Promise.all(environments)).flatMap((text) =>
+    text.split('\0').filter((line) => line.startsWith(`TRAINYARD_MARKER=${prefix}`)),
+  );
+  return new Set(markers.map((line) => line.slice(`TRAINYARD_MARKER=${prefix}`.length).split('.')[0] ?? ''));
+}
+
 /** One that has ended, or that is not ours to signal, is passed over. */
 function signalFound(found: readonly Found[], signal: NodeJS.Signals | 0): void {
   for (const { pid } of found) {

@@ -6,6 +6,7 @@ import { startGroup } from '../lib/process.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import { type Ending, follow } from './follow.ts';
 import { Metrics } from './metrics.ts';
+import { trainingMarker } from './orphans.ts';
 import type { Prepared } from './prepare.ts';
 import type { TrainDeps } from './request.ts';
 import type { Workspace } from './workspace.ts';
@@ -21,7 +22,8 @@ export async function launch(
   await writeFile(workspace.log, '');
   const cwd = join(workspace.source, directory);
   const ending = await console(async (lines) => {
-    const group = await startGroup(command, { cwd, env: variables }).catch((error: unknown) => {
+    const marker = await trainingMarker();
+    const group = await startGroup(command, { cwd, env: variables, marker }).catch((error: unknown) => {
       throw new UserError(
         `the trainer's command does not start: ${messageOf(error)}. It must be in the environment of its lock, or on this machine`,
         { cause: error },

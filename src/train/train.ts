@@ -5,6 +5,7 @@ import { putRecord } from '../store/records.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
 import { launch } from './launch.ts';
 import { describeMachine } from './machine.ts';
+import { endOrphans } from './orphans.ts';
 import { prepare } from './prepare.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
 import { lastLines } from './tail.ts';
@@ -20,6 +21,7 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
   const trainer = await getTrainer(handoff, request.trainer, 'input trainer');
   const training = trainingOf(trainer, request.params, 'input params');
   log.info(`training id ${training.trainingId}`);
+  await endOrphans(log);
   const root = await handoff.scratch();
   try {
     const workspace = await makeWorkspace(root, training.params);

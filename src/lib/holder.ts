@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises';
+import { codeOf } from './errors.ts';
+
+/** A process by its number and its start, so that another one which is given the number later is not taken for it. */
+export async function holderOf(pid: number): Promise<string> {
+  return `${pid}-${await startOf(pid)}`;
+}
+
+/** Whether the process that `holderOf` named is still there. */
+export async function lives(holder: string): Promise<boolean> {
+  const [pid = '', start] = holder.split('-');
+  try {
+    process.kill(Number(pid), 0);
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') return false;
+  }
+  return (await startOf(Number(pid))) === start;
+}
+
+/** When a process began (proc(5), starttime); 0 where it is not known. */
+async function startOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0';
+}
