@@ -60,6 +60,8 @@ describe('a commit', () => {
       path: 'models/digits',
       ref: 'HEAD',
     });
+    await repository.git('remote', 'set-url', 'origin', 'git+https://user:hun@ter2@github.com/me/models');
+    expect(sourceOf(await open('models/digits')).repository).toBe('git+https://github.com/me/models');
   });
 
   test('of SHA-256, and one of which an object is missing', async () => {

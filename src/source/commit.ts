@@ -113,5 +113,5 @@ async function readObjects(folder: string, files: readonly CommitFile[]): Promis
 }
 
 function withoutCredentials(remote: string): string {
-  return remote.replace(/^(\w+:\/\/)[^@/]*@/, '$1').replace(/\.git$/, '');
+  return remote.replace(/^([\w+.-]+:\/\/)[^/]*@/, '$1').replace(/\.git$/, '');
 }
