@@ -137,6 +137,11 @@ serve: {}
     ],
     ['timeout: 10m', 'timeout: 0s', /a duration above zero/],
     [
+      'data: {numbers:',
+      `data: {a-b: {path: a, digest: "sha256:${'0'.repeat(64)}"}, a_b: {path: b, digest: "sha256:${'1'.repeat(64)}"}, numbers:`,
+      /trainyard\.yml:7:\d+: trainer\.data\.a_b: a_b and a-b are one name in TRAINYARD_DATA_…; rename one$/,
+    ],
+    [
       'python train.py ${params}',
       'python train.py ${param} --x=${data.other}',
       /trainyard\.yml:5:12: trainer\.command.*\n.*\$\{param\} is not known; known are: \$\{params\}, \$\{params\.epochs\}.*\n.*\$\{data\.other\} is not known/,

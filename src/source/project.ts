@@ -111,6 +111,18 @@ export const projectSchema = strict({
       message: `${path} is in the package already: the card is its README.md, server.golden is taken by itself, and each file once`,
     });
   });
+  const names = Object.keys(context.value.trainer.data);
+  const variables = names.map((name) => name.replaceAll('-', '_'));
+  names.forEach((name, index) => {
+    const first = names[variables.indexOf(variables[index] ?? '')];
+    if (first === name) return;
+    context.issues.push({
+      code: 'custom',
+      path: ['trainer', 'data', name],
+      input: name,
+      message: `${name} and ${first} are one name in TRAINYARD_DATA_…; rename one`,
+    });
+  });
   for (const role of ['trainer', 'server'] as const) {
     const part = context.value[role];
     if (part !== undefined && (part.python === undefined) === (part.image === undefined)) {
