@@ -55,4 +55,13 @@ describe('npx trainyard', () => {
     expect(stderr).not.toMatch(/^ {4}at |a bug of Trainyard/m);
     expect(await readdir(shop.repository.folder)).not.toContain('PWN');
   });
+
+  test.each([
+    [['--help'], /^usage: trainyard build\|/],
+    [['trace', '--help'], /^trainyard trace\n {2}--of VALUE\n {2}--store VALUE\n/],
+  ])('%j tells how to use it', async (args, said) => {
+    const { status, stdout } = await trainyard(...args);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(said);
+  });
 });

@@ -32,9 +32,13 @@ export async function runCommand([name, ...args]: readonly string[]): Promise<vo
     import('./github/cli.ts'),
     import('./github/run.ts'),
   ]);
+  const usage = `usage: trainyard ${Object.keys(actions).join('|')} [--input value …]`;
   try {
-    if (name === undefined || !Object.hasOwn(actions, name))
-      throw new UserError(`usage: trainyard ${Object.keys(actions).join('|')} [--input value …]`);
+    if (name === '--help') {
+      process.stdout.write(`${usage}\n`);
+      process.exit();
+    }
+    if (name === undefined || !Object.hasOwn(actions, name)) throw new UserError(usage);
     const action = await loadAction(name);
     if (args.includes('--help')) process.stdout.write(usageOf(name, action));
     else await runAction(name, async () => action, cliHost(args, action.inputNames, process.env));
