@@ -32,7 +32,7 @@ describe('npx trainyard', () => {
     expect(stderr).toMatch(/^Build commit \w{12}\n\n🔨 toy · commit/);
     expect(await readdir(join(shop.repository.folder, 'yard'))).toContain('index.json');
     const traced = await trainyard('trace', '--of', String(outputs.trainer));
-    expect(traced.stderr).toMatch(/^source {5}\w{12} {2}commit \w{12}/);
+    expect(traced.stderr).toMatch(/^source {5}\w{12} {2}\w+: commit \w{12}/);
   });
 
   test.each([
