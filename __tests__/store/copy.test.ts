@@ -125,7 +125,7 @@ describe('it is refused', () => {
     const artifactType = 'application/vnd.trainyard.run.v2+json';
     const newer = await shop.store.put(canonicalBytes({ ...manifest, artifactType }), []);
     await expect(copyRecord(shop.store, to, newer)).rejects.toThrow(
-      /is a record that this version does not know \(application\/vnd\.trainyard\.run\.v2\+json\)/,
+      /was written by a newer Trainyard \(application\/vnd\.trainyard\.run\.v2\+json\); use that version/,
     );
   });
 

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -130,6 +130,14 @@ describe('a folder as a store', () => {
     expect(await store.children(parent)).toEqual([child]);
     const index: unknown = JSON.parse(await readFile(join(root, 'index.json'), 'utf8'));
     expect(index).toMatchObject({ manifests: expect.arrayContaining([entry]) });
+  });
+
+  test('a name whose file was damaged is refused with its place', async () => {
+    const store = new LayoutStore(root);
+    await store.write({ bytes: Buffer.from('x') });
+    await mkdir(join(root, 'refs'));
+    await writeFile(join(root, 'refs', 'run-1'), '');
+    await expect(store.names('')).rejects.toThrow(/refs\/run-1 .*damaged.*emove it/);
   });
 
   test('a record that another tool deleted stays deleted', async () => {

@@ -4,7 +4,7 @@ import type { KindName } from '../records/kind.ts';
 import { kindOf, kinds } from '../records/kinds.ts';
 import type { Descriptor, Manifest } from '../records/oci.ts';
 import { packageFacts } from '../records/package.ts';
-import { getManifest, readConfig } from './records.ts';
+import { getManifest, readConfig, unknownRecord } from './records.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -66,9 +66,7 @@ async function readAny(store: Store, digest: Digest): Promise<Found> {
   if (found === undefined) throw new UserError(`there is no record ${digest} in ${store.location}`);
   const kind = kindOf(found.manifest.artifactType);
   if (kind !== undefined && kind !== 'newer') return { digest, kind, ...found };
-  throw new UserError(
-    `${digest} in ${store.location} is a record that this version does not know (${found.manifest.artifactType})`,
-  );
+  throw unknownRecord(digest, found.manifest.artifactType);
 }
 
 async function copyAlone(from: Store, to: Store, record: Found, withLayers: boolean): Promise<void> {

@@ -123,13 +123,18 @@ export async function readBytes(store: Store, digest: Digest): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** The error for a record that no part of this version can read. */
+export function unknownRecord(digest: Digest, artifactType: string | undefined): UserError {
+  return new UserError(
+    kindOf(artifactType) === 'newer'
+      ? `${digest} was written by a newer Trainyard (${artifactType}); use that version, or a later one, here too`
+      : `${digest} is not a record of Trainyard (${artifactType ?? 'no artifactType'})`,
+  );
+}
+
 function notThatKind(kind: Kind<unknown>, digest: Digest, artifactType: string | undefined): UserError {
   const found = kindOf(artifactType);
-  if (found === 'newer') {
-    return new UserError(
-      `${digest} was written by a newer Trainyard (${artifactType}); use that version, or a later one, here too`,
-    );
-  }
+  if (found === 'newer') return unknownRecord(digest, artifactType);
   const what =
     found === undefined ? `not a record of Trainyard (${artifactType ?? 'no artifactType'})` : `a ${found}`;
   return new UserError(

@@ -5,7 +5,7 @@ import { kindOf, kinds } from '../records/kinds.ts';
 import { packageFacts } from '../records/package.ts';
 import { parentsOf } from '../store/copy.ts';
 import { type Live, whatServes } from '../store/live.ts';
-import { getManifest, readConfig } from '../store/records.ts';
+import { getManifest, readConfig, unknownRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { type Facts, factsOf } from './facts.ts';
 
@@ -86,8 +86,7 @@ async function readNode(store: Store, digest: Digest, live: readonly Live[]): Pr
   if (found === undefined) throw new UserError(`there is no record ${digest} in ${store.location}`);
   const { manifest } = found;
   const kind = kindOf(manifest.artifactType);
-  if (kind === undefined || kind === 'newer')
-    throw new UserError(`${digest} is a record that this version does not know (${manifest.artifactType})`);
+  if (kind === undefined || kind === 'newer') throw unknownRecord(digest, manifest.artifactType);
   const facts = factsOf(kind, manifest, await readConfig<unknown>(store, kinds[kind], digest, manifest));
   return {
     digest,
