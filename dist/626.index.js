@@ -6,7 +6,7 @@ ${e}
 ${t}`}function i(e,t){let r=e=>`| ${e.join(" | ")} |`;return[r(e.map(e=>e.replace(/^>/,""))),r(e.map(e=>e.startsWith(">")?"--:":"---")),...t.map(r)].join("\n")}function c(e){let t=e.map(([e,t])=>`${e.padEnd(12)} ${t}`).join("\n");return`<details><summary>Digests</summary>
 
 ${o(t)}
-</details>`}function l(e,t){let[r="",...a]=t.split("\n"),i=`### ❌ ${e} \xb7 ${n(r)}`;return 0===a.length?i:`${i}
+</details>`}function l(e,t){let r,[a=""]=t.split("\n"),i=(r=a.replace(/:$/,"")).length<=160?r:`${r.slice(0,r.lastIndexOf(" ",160))} …`,c=`### ❌ ${e} \xb7 ${n(i)}`;return i===t?c:`${c}
 
 ${o(t)}`}function s(e){let t=Buffer.from(e);if(t.length<=921600)return e;let r=t.subarray(0,921600).toString("utf8").replace(/[^\n]*$/,""),n="";for(let[e]of r.matchAll(/^`{3,}/gm))n=""===n?e:e===n?"":n;return`${r}${n}
 
