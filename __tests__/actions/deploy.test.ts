@@ -80,7 +80,9 @@ describe('the action deploy', () => {
     await writeFile(join(machine.root, 'yard', 'refs'), '');
     const { status, outputs, stdout } = await step({ release });
     expect([status, outputs.outcome, (await served()).release]).toEqual([1, 'live', release]);
-    expect(stdout).toMatch(/^::error::the release is live at .*, but the store .*yard does not know: /m);
+    expect(stdout).toMatch(
+      /^::error::the release is live at .*, but the store .*yard does not know of it: /m,
+    );
     await rm(join(machine.root, 'yard', 'refs'));
     expect((await step({ release })).outputs).toMatchObject({ outcome: 'unchanged' });
     expect((await machine.store.names('deployment-')).size).toBe(1);

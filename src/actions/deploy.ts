@@ -40,7 +40,7 @@ export const action = defineAction({
     const failure =
       failureOf(deployed) ??
       (deployed.unrecorded &&
-        `the release is ${config.outcome} at ${config.endpoint}, but the store ${store.location} does not know: ${deployed.unrecorded}. Make the store writable, and deploy the same release again`);
+        `the release is ${config.outcome} at ${config.endpoint}, but the store ${store.location} does not know of it: ${deployed.unrecorded}. Mend that, and deploy the same release again`);
     return {
       outputs: { deployment: digest, endpoint: config.endpoint, outcome: config.outcome },
       summary: deploySummary(deployed, nodes, store),

@@ -139,7 +139,7 @@ export class LayoutStore implements Store {
     return write().catch((error: unknown) => {
       if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '')) throw error;
       throw new MachineError(
-        `the store ${this.location} (${this.#root}) cannot be written to; make room on its disk, and run this again`,
+        `the store in ${this.#root} cannot be written to; make room on its disk, and run this again`,
         { cause: error },
       );
     });
