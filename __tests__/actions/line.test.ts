@@ -130,8 +130,12 @@ describe('the whole line in one step', () => {
     expect(outputs.release).toBeUndefined();
     expect(summary.split('\n')[0]).toMatch(/^### ❌ toy · run/);
     expect(await answer()).toEqual({ steps: 4, limit: '5' });
-    expect((await line({ environment: 'nowhere' })).stdout).toMatch(
-      /^::error::input environment is nowhere, .*; it has test$/m,
-    );
+  });
+
+  test('tells a mistyped environment before it trains', async () => {
+    const { status, stdout } = await line({ environment: 'nowhere', params: 'steps: 3' });
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^::error::input environment is nowhere, .*; it has test$/m);
+    expect(stdout).not.toContain('training id');
   });
 });

@@ -2,6 +2,8 @@ import { type Action, defineAction, type Outcome } from '../github/action.ts';
 import { mapping, requiredText } from '../github/inputs.ts';
 import { parseDigest } from '../lib/digest.ts';
 import { run } from '../records/run.ts';
+import { openCommit } from '../source/commit.ts';
+import { readEnvironment } from '../source/read-environment.ts';
 import { getRecord } from '../store/records.ts';
 
 /** The stages in their order; each sees the inputs of the line and the outputs of those before it. */
@@ -21,6 +23,8 @@ export const action = defineAction({
     const values = new Map(
       Object.entries({ project, environment, store, handoff: store, params: JSON.stringify(inputs.params) }),
     );
+    // A mistake in its name is told before a training, not after it.
+    await readEnvironment(await openCommit(job.workspace, project), environment);
     const outputs = new Map<string, string>();
     const summaries: string[] = [];
     for (const [name, load] of stages) {

@@ -1,16 +1,13 @@
-import { posix } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { byBytes, canonicalBytes, type JsonObject } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
-import { environmentName } from '../records/names.ts';
 import { type ModelConfig, modelPackage, type PackageFacts, packageFacts } from '../records/package.ts';
 import { CONFIG_LAYER, type ReleaseConfig, release } from '../records/release.ts';
 import { source } from '../records/source.ts';
-import { type Commit, readProjectFile, sourceOf } from '../source/commit.ts';
-import { type EnvironmentFile, environmentSchema } from '../source/environment.ts';
+import { type Commit, sourceOf } from '../source/commit.ts';
+import { readEnvironment } from '../source/read-environment.ts';
 import { readProject } from '../source/read-project.ts';
-import { parseYaml, type YamlFile } from '../source/yaml.ts';
 import { getServer } from '../store/programs.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
@@ -73,23 +70,4 @@ export async function makeRelease({
   });
   await putRecord(store, source, { config: sourceOf(commit), layers: [], subject: released });
   return { release: released, package: modelPack, facts, config: resolved };
-}
-
-async function readEnvironment(commit: Commit, environment: string): Promise<YamlFile<EnvironmentFile>> {
-  const parsed = environmentName.safeParse(environment);
-  if (!parsed.success)
-    throw new UserError(
-      `input environment is ${JSON.stringify(environment)}: ${parsed.error.issues[0]?.message}`,
-    );
-  const path = `environments/${environment}.yml`;
-  const bytes = await readProjectFile(commit, path);
-  if (bytes !== undefined)
-    return parseYaml(posix.join(commit.project, path), bytes.toString('utf8'), environmentSchema);
-  const folder = posix.join(commit.project, 'environments');
-  const others = [...commit.files.keys()]
-    .filter((file) => posix.dirname(file) === folder)
-    .map((file) => posix.basename(file, '.yml'));
-  throw new UserError(
-    `input environment is ${environment}, and the commit has no ${posix.join(commit.project, path)}; it has ${others.join(', ') || 'none'}`,
-  );
 }
