@@ -10,7 +10,7 @@ test('the demo takes a model from a commit to a prediction, and tells where that
   const { stdout } = await promisify(execFile)(process.execPath, [script, '--stop'], { maxBuffer: 2 ** 26 });
   expect(stdout).toMatch(/says that line 1662 of the data is a 9/);
   expect(stdout).toMatch(/^deployment [0-9a-f]{12} {2}live in staging/m);
-  expect(stdout).toMatch(/^source +[0-9a-f]{12} {2}commit/m);
+  expect(stdout).toMatch(/^source +[0-9a-f]{12} {2}trainer: commit/m);
   expect(stdout).toMatch(/nothing to train/);
   expect(stdout.trimEnd()).toMatch(/Everything was stopped and removed\.$/);
 }, 300_000);
