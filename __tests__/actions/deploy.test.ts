@@ -41,7 +41,6 @@ async function step(
   );
 }
 
-const served = async () => JSON.parse((await machine.get('/.trainyard/release')).body);
 const firstLine = ({ summary }: StepResult) => summary.split('\n')[0];
 
 describe('the action deploy', () => {
@@ -64,7 +63,7 @@ describe('the action deploy', () => {
       '::add-mask::open sesame',
     ]);
     expect(summary).not.toContain('open sesame');
-    expect(await served()).toMatchObject({ release, deployment: outputs.deployment });
+    expect(await machine.served()).toMatchObject({ release, deployment: outputs.deployment });
     for (const pid of await processesOf(machine.state)) {
       expect(await readFile(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/RUNNER_|GITHUB_|INPUT_/);
     }
@@ -79,7 +78,7 @@ describe('the action deploy', () => {
     await rm(join(machine.root, 'yard', 'refs'), { recursive: true });
     await writeFile(join(machine.root, 'yard', 'refs'), '');
     const { status, outputs, stdout } = await step({ release });
-    expect([status, outputs.outcome, (await served()).release]).toEqual([1, 'live', release]);
+    expect([status, outputs.outcome, (await machine.served()).release]).toEqual([1, 'live', release]);
     expect(stdout).toMatch(
       /^::error::the release is live at .*, but the store .*yard does not know of it: /m,
     );
@@ -115,7 +114,7 @@ describe('the action deploy', () => {
     // There is nothing before the first, so no command that would fail is offered.
     expect(back.summary).not.toContain('--release previous');
     expect(back.summary).toMatch(/To stop it, on its machine: <code>kill \d+<\/code>/);
-    expect((await served()).release).toBe(first);
+    expect((await machine.served()).release).toBe(first);
   });
 
   test('a cancelled step leaves what served before', async () => {
@@ -131,7 +130,7 @@ describe('the action deploy', () => {
     });
     expect(result.status).toBe(1);
     expect(result.outputs.outcome).toBe('refused');
-    expect((await served()).release).toBe(first);
+    expect((await machine.served()).release).toBe(first);
     expect(await processesOf(machine.state)).toHaveLength(2);
   });
 });

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort } from '../../src/deploy/process/ports.ts';
@@ -7,7 +7,7 @@ import { deployment } from '../../src/records/deployment.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { findRecord, readBytes } from '../../src/store/records.ts';
 import { until } from '../support/fronts.ts';
-import { type Machine, servingMachine } from '../support/machines.ts';
+import { damage, HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 import { sumOf } from '../support/releases.ts';
 
@@ -19,17 +19,6 @@ beforeEach(async () => {
   machine = await servingMachine();
 });
 afterEach(() => machine.remove());
-
-const served = async () => JSON.parse((await machine.get('/.trainyard/release')).body);
-const outcomeOf = async (release: Digest | 'previous', changes = {}) => {
-  const { rollout } = await machine.deploy(release, changes);
-  return [rollout.outcome, rollout.before] as const;
-};
-async function damage(path: string): Promise<void> {
-  await chmod(path, 0o644);
-  await writeFile(path, 'forgery');
-}
-const here = { name: 'toy', environment: 'test' };
 
 describe('a release goes live', () => {
   test('with its configuration, its secrets and nothing of the job, and the Deployment says so in both stores', async () => {
@@ -57,7 +46,12 @@ describe('a release goes live', () => {
     expect(record.manifest.subject?.digest).toBe(release);
     for (const store of [machine.store, new LayoutStore(machine.state)])
       expect((await findRecord(store, deployment, record.digest))?.config).toEqual(record.config);
-    expect(await served()).toMatchObject({ release, run: parts.run, deployment: record.digest, state: 'up' });
+    expect(await machine.served()).toMatchObject({
+      release,
+      run: parts.run,
+      deployment: record.digest,
+      state: 'up',
+    });
 
     const variables = JSON.parse((await machine.get('/env')).body);
     expect(variables).toMatchObject({
@@ -94,24 +88,27 @@ describe('a release goes live', () => {
   test('again: unchanged, proved by asking; another secret or a dead server: live again', async () => {
     const release = await machine.release({ secrets: ['API_KEY'] });
     const env = { ...process.env, API_KEY: 'first key' };
-    expect(await outcomeOf(release, { env })).toEqual(['live', null]);
+    expect(outcomeOf(await machine.deploy(release, { env }))).toEqual(['live', null]);
     const { pid } = JSON.parse((await machine.get('/')).body);
     const uv = () => Promise.reject(new Error('nothing is made'));
-    expect(await outcomeOf(release, { env, uv })).toEqual(['unchanged', release]);
+    expect(outcomeOf(await machine.deploy(release, { env, uv }))).toEqual(['unchanged', release]);
     expect(JSON.parse((await machine.get('/')).body).pid).toBe(pid);
-    expect(await outcomeOf(release, { env: { ...env, API_KEY: 'second key' } })).toEqual(['live', release]);
+    expect(outcomeOf(await machine.deploy(release, { env: { ...env, API_KEY: 'second key' } }))).toEqual([
+      'live',
+      release,
+    ]);
     expect(JSON.parse((await machine.get('/env')).body).API_KEY).toBe('second key');
     // A reboot.
     process.kill((await machine.front.status()).pid, 'SIGTERM');
     await until(async () => (await machine.front.find()) === undefined);
-    expect(await outcomeOf(release, { env })).toEqual(['live', null]);
+    expect(outcomeOf(await machine.deploy(release, { env }))).toEqual(['live', null]);
   });
 
   test('two projects and environments share a machine', async () => {
     await machine.deploy(await machine.release());
     const port = await freePort();
     await machine.deploy(await machine.release({ environment: 'other', port }));
-    expect((await served()).environment).toBe('test');
+    expect((await machine.served()).environment).toBe('test');
     expect(await (await fetch(`http://127.0.0.1:${port}/.trainyard/release`)).json()).toMatchObject({
       environment: 'other',
     });
@@ -129,15 +126,15 @@ describe('back', () => {
     }
     const [one, two, three] = releases;
     const store = new LayoutStore(join(machine.root, 'another'));
-    expect(await outcomeOf('previous', { ...here, store })).toEqual(['live', three]);
-    expect((await served()).release).toBe(two);
-    expect(await outcomeOf('previous', { ...here, store })).toEqual(['live', two]);
-    expect((await served()).release).toBe(one);
-    await expect(machine.deploy('previous', { ...here, store })).rejects.toThrow(
+    expect(outcomeOf(await machine.deploy('previous', { ...HERE, store }))).toEqual(['live', three]);
+    expect((await machine.served()).release).toBe(two);
+    expect(outcomeOf(await machine.deploy('previous', { ...HERE, store }))).toEqual(['live', two]);
+    expect((await machine.served()).release).toBe(one);
+    await expect(machine.deploy('previous', { ...HERE, store })).rejects.toThrow(
       'the first release that was live here',
     );
     expect([...(await store.names('deployment-')).keys()]).toHaveLength(2);
-    expect((await served()).release).toBe(one);
+    expect((await machine.served()).release).toBe(one);
   });
 
   test('a refused release is not in the way, and the bytes of the fourth are gone', async () => {
@@ -152,10 +149,10 @@ describe('back', () => {
     expect(await Promise.all(['one', 'two', 'three', 'four'].map(has))).toEqual([false, true, true, true]);
     expect(await readdir(join(machine.state, 'releases'))).toHaveLength(1);
     expect(await readdir(join(machine.state, 'environments'))).toHaveLength(1);
-    expect(await outcomeOf('previous', here)).toEqual(['live', releases[3]]);
-    expect((await served()).release).toBe(releases[2]);
+    expect(outcomeOf(await machine.deploy('previous', HERE))).toEqual(['live', releases[3]]);
+    expect((await machine.served()).release).toBe(releases[2]);
     // What has gone from the machine comes from the store again.
-    expect(await outcomeOf(releases[0] ?? 'previous')).toEqual(['live', releases[2]]);
+    expect(outcomeOf(await machine.deploy(releases[0] ?? 'previous'))).toEqual(['live', releases[2]]);
   });
 });
 
@@ -186,7 +183,7 @@ describe('a release that fails', () => {
       { name: 'release in public (the one before)', passed: true, detail: first.slice(7, 19) },
       { name: 'golden requests in public (the one before)', passed: true },
     ]);
-    expect((await served()).release).toBe(first);
+    expect((await machine.served()).release).toBe(first);
     const log = await readBytes(machine.store, record.manifest.layers[0]?.digest ?? first);
     if (name === 'dies') expect(log.toString()).toContain('Traceback: no such layer');
     expect(await processesOf(machine.state)).toHaveLength(2);
@@ -209,7 +206,7 @@ describe('a release that fails', () => {
     const { rollout } = await machine.deploy(release);
     expect(rollout).toMatchObject({ outcome: 'rolled-back', before: first });
     expect(rollout.reason).toMatch(/^in public, golden request 1: expected status 200, answered 500/);
-    expect((await served()).release).toBe(first);
+    expect((await machine.served()).release).toBe(first);
   });
 
   test('one that fails when the old one fails, too, is told as what it is', async () => {

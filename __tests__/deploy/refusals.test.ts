@@ -1,13 +1,13 @@
-import { chmod, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { type Digest, digestOf } from '../../src/lib/digest.ts';
+import { digestOf } from '../../src/lib/digest.ts';
 import { deployment } from '../../src/records/deployment.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { getRecord } from '../../src/store/records.ts';
 import { until } from '../support/fronts.ts';
-import { type Machine, servingMachine } from '../support/machines.ts';
+import { damage, HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
@@ -18,17 +18,6 @@ beforeEach(async () => {
   machine = await servingMachine();
 });
 afterEach(() => machine.remove());
-
-const served = async () => JSON.parse((await machine.get('/.trainyard/release')).body);
-const outcomeOf = async (release: Digest | 'previous', changes = {}) => {
-  const { rollout } = await machine.deploy(release, changes);
-  return [rollout.outcome, rollout.before] as const;
-};
-async function damage(path: string): Promise<void> {
-  await chmod(path, 0o644);
-  await writeFile(path, 'forgery');
-}
-const HERE = { name: 'toy', environment: 'test' };
 
 describe('what cannot be deployed', () => {
   test('a secret that is missing or empty, all of them, before anything is done', async () => {
@@ -50,7 +39,7 @@ describe('what cannot be deployed', () => {
     other.close();
     await until(async () => (await processesOf(machine.root)).length === 0);
     expect(await machine.store.names('deployment-')).toEqual(new Map());
-    expect(await outcomeOf(release)).toEqual(['live', null]);
+    expect(outcomeOf(await machine.deploy(release))).toEqual(['live', null]);
   });
 
   test('names that are not those of the release, or no names', async () => {
@@ -83,7 +72,7 @@ describe('what cannot be deployed', () => {
     await damage(new LayoutStore(machine.state).pathOf(blob));
     // It is the store's file, too: both are links to one.
     await expect(machine.deploy(second)).rejects.toThrow('the bytes differ from their digest');
-    expect((await served()).release).toBe(release);
+    expect((await machine.served()).release).toBe(release);
   });
 
   test('what is damaged on the machine alone is brought again from the store', async () => {
@@ -102,9 +91,11 @@ describe('what cannot be deployed', () => {
         `${path} was damaged: its bytes differed from their digest, and it was removed`,
       );
     expect(
-      await outcomeOf('previous', { ...HERE, store: new LayoutStore(join(machine.root, 'empty')) }),
+      outcomeOf(
+        await machine.deploy('previous', { ...HERE, store: new LayoutStore(join(machine.root, 'empty')) }),
+      ),
     ).toEqual(['live', expect.any(String)]);
-    expect((await served()).release).toBe(release);
+    expect((await machine.served()).release).toBe(release);
   });
 
   test('a release that a killed deploy had brought without its name is brought again', async () => {
@@ -139,8 +130,8 @@ describe('what cannot be deployed', () => {
     await deploying;
     await mkdir(join(machine.state, 'lock'));
     await writeFile(join(machine.state, 'lock', '999999-12345'), '');
-    expect(await outcomeOf(await machine.release())).toEqual(['live', null]);
-    expect(await getRecord(machine.store, deployment, (await served()).deployment)).toMatchObject({
+    expect(outcomeOf(await machine.deploy(await machine.release()))).toEqual(['live', null]);
+    expect(await getRecord(machine.store, deployment, (await machine.served()).deployment)).toMatchObject({
       config: { outcome: 'live' },
     });
   });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tool } from '../../scripts/tools.ts';
@@ -9,10 +9,25 @@ import { freePort } from '../../src/deploy/process/ports.ts';
 import type { DeployDeps, Deployed, DeployRequest } from '../../src/deploy/request.ts';
 import type { Digest } from '../../src/lib/digest.ts';
 import { ask, type HttpAnswer } from '../../src/lib/http.ts';
+import type { Outcome } from '../../src/records/deployment.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { type RecordingLog, recordingLog } from './log.ts';
 import { endProcessesOf } from './processes.ts';
 import { putRelease, type ReleaseChoices } from './releases.ts';
+
+/** The names under which a machine of this file serves. */
+export const HERE = { name: 'toy', environment: 'test' };
+
+/** What came of a deploy: its outcome, and what served before. */
+export function outcomeOf({ rollout: { outcome, before } }: Deployed): readonly [Outcome, Digest | null] {
+  return [outcome, before];
+}
+
+/** Changes the bytes of a file that nobody should change. */
+export async function damage(path: string): Promise<void> {
+  await chmod(path, 0o644);
+  await writeFile(path, 'forgery');
+}
 
 /** A machine that serves: a store, a state folder, and a port. */
 export interface Machine {
@@ -30,6 +45,8 @@ export interface Machine {
   parents(release: Digest): Promise<{ run: Digest }>;
   deploy(release: DeployRequest['release'], changes?: Partial<DeployDeps & DeployRequest>): Promise<Deployed>;
   get(path: string): Promise<HttpAnswer>;
+  /** What the endpoint says of itself. */
+  served(): Promise<{ release: Digest | null; deployment: Digest; [fact: string]: unknown }>;
   remove(): Promise<void>;
 }
 
@@ -56,6 +73,8 @@ export async function servingMachine(): Promise<Machine> {
     uv: () => tool('uv'),
     mask: (secret) => void masked.push(secret),
   };
+  const get = (path: string): Promise<HttpAnswer> =>
+    ask({ host: '127.0.0.1', port }, { path, timeoutSeconds: 10 });
   return {
     root,
     state: join(state, 'toy', 'test'),
@@ -69,7 +88,8 @@ export async function servingMachine(): Promise<Machine> {
     parents: (release) => readParts(store, release),
     deploy: (release, { name, environment, ...changes } = {}) =>
       deploy({ release, name, environment }, { ...deps, ...changes }),
-    get: (path) => ask({ host: '127.0.0.1', port }, { path, timeoutSeconds: 10 }),
+    get,
+    served: async () => JSON.parse((await get('/.trainyard/release')).body),
     remove: async () => {
       await endProcessesOf(root);
       await rm(root, { recursive: true, force: true });
