@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach } from '@jest/globals';
 import type { FrontClient } from '../../src/deploy/process/front-client.ts';
 import { ensureFront } from '../../src/deploy/process/launch.ts';
 import { freePort } from '../../src/deploy/process/ports.ts';
@@ -74,6 +75,24 @@ export async function startBench(folder = 'state'): Promise<Bench> {
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+/** Opens fronts that are closed after each test of the file that calls this. */
+export function benches(): (folder?: string) => Promise<Bench> {
+  const open: Bench[] = [];
+  afterEach(async () => {
+    for (const made of open.splice(0)) await made.close();
+  });
+  return async (folder) => {
+    const made = await startBench(folder);
+    open.push(made);
+    return made;
+  };
+}
+
+/** The JSON of an answer. */
+export async function json(answer: Promise<{ body: string }>) {
+  return JSON.parse((await answer).body);
 }
 
 /** Waits until something holds. */

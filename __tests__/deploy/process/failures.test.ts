@@ -2,28 +2,16 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { digestOfFile } from '../../../src/lib/digest.ts';
-import { type Bench, RELEASES, startBench, until } from '../../support/fronts.ts';
+import { benches, json, RELEASES, until } from '../../support/fronts.ts';
 import { processesOf } from '../../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
 jest.setTimeout(120_000);
 
 const [ONE, TWO] = RELEASES;
-const open: Bench[] = [];
-
-async function bench(folder?: string): Promise<Bench> {
-  const made = await startBench(folder);
-  open.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  for (const made of open.splice(0)) await made.close();
-});
-
-const json = async (answer: Promise<{ body: string }>) => JSON.parse((await answer).body);
+const bench = benches();
 
 describe('a server that fails', () => {
   test('is started again when it dies, each time after a longer wait', async () => {

@@ -1,28 +1,16 @@
 import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { ensureFront } from '../../../src/deploy/process/launch.ts';
-import { type Bench, isRunning, RELEASES, SERVER, startBench, until } from '../../support/fronts.ts';
+import { benches, isRunning, json, RELEASES, SERVER, until } from '../../support/fronts.ts';
 import { processesOf } from '../../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
 jest.setTimeout(120_000);
 
 const [ONE, TWO] = RELEASES;
-const open: Bench[] = [];
-
-async function bench(folder?: string): Promise<Bench> {
-  const made = await startBench(folder);
-  open.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  for (const made of open.splice(0)) await made.close();
-});
-
-const json = async (answer: Promise<{ body: string }>) => JSON.parse((await answer).body);
+const bench = benches();
 
 describe('the process', () => {
   test('SIGTERM: what is in hand is answered, and nothing is left', async () => {

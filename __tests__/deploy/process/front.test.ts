@@ -1,28 +1,16 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { freePort } from '../../../src/deploy/process/ports.ts';
-import { type Bench, RELEASES, startBench, until } from '../../support/fronts.ts';
+import { benches, json, RELEASES, until } from '../../support/fronts.ts';
 import { processesOf } from '../../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
 jest.setTimeout(120_000);
 
 const [ONE, TWO] = RELEASES;
-const open: Bench[] = [];
-
-async function bench(folder?: string): Promise<Bench> {
-  const made = await startBench(folder);
-  open.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  for (const made of open.splice(0)) await made.close();
-});
-
-const json = async (answer: Promise<{ body: string }>) => JSON.parse((await answer).body);
+const bench = benches();
 
 describe('forwarding', () => {
   test('nothing answers before the first switch, then the release is named in every answer', async () => {
