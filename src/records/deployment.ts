@@ -35,8 +35,6 @@ export const deploymentConfig = z.strictObject({
 });
 export type DeploymentConfig = z.infer<typeof deploymentConfig>;
 
-export const LOG_LAYER = 'application/vnd.trainyard.log.v1';
-
 /** What came of deploying a release: an event, written once, at its end. Its subject is the Release. */
 export const deployment = defineKind({
   kind: 'deployment',

@@ -3,6 +3,8 @@ import { type Digest, digestOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 
 export const IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+/** What a Run's program or a Deployment said. */
+export const LOG_LAYER = 'application/vnd.trainyard.log.v1';
 /** The path of a layer's file, as oras and others read it. */
 export const TITLE = 'org.opencontainers.image.title';
 

@@ -42,7 +42,6 @@ export type RunConfig = z.infer<typeof runConfig>;
 
 export const OUTPUT_LAYER = 'application/vnd.trainyard.output.v1';
 export const METRICS_LAYER = 'application/vnd.trainyard.metrics.v1+jsonl';
-export const LOG_LAYER = 'application/vnd.trainyard.log.v1';
 
 /** One training: an event, with its outputs, its metrics and its log. Its subject is the trainer. */
 export const run = defineKind({ kind: 'run', schema: runConfig });

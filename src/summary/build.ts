@@ -1,8 +1,8 @@
 import type { Built } from '../build/build.ts';
 import { code, digests, plain, table } from '../github/markdown.ts';
-import { hexOf } from '../lib/digest.ts';
 import { canonicalBytes } from '../lib/json.ts';
 import type { Commit } from '../source/commit.ts';
+import { short } from './figures.ts';
 
 /** What build found: whether a GPU is needed, and with which parameters. */
 export function buildSummary(built: Built, commit: Commit, limits: string | undefined): string {
@@ -10,8 +10,8 @@ export function buildSummary(built: Built, commit: Commit, limits: string | unde
   const at = code(commit.id.slice(0, 12));
   const verdict =
     run === undefined
-      ? `### 🔨 ${plain(project.name)} · commit ${at} is built · it trains as ${code(hexOf(training.trainingId, 12))}`
-      : `### ♻ ${plain(project.name)} · nothing to train · run ${code(hexOf(run.digest, 12))}${of(run.config.commit)} has the same trainer, data and parameters`;
+      ? `### 🔨 ${plain(project.name)} · commit ${at} is built · it trains as ${short(training.trainingId)}`
+      : `### ♻ ${plain(project.name)} · nothing to train · run ${short(run.digest)}${of(run.config.commit)} has the same trainer, data and parameters`;
   const params = Object.entries(training.params).map(([name, value]) => {
     const standard = trainer.config.params[name];
     const changed = standard === undefined || !canonicalBytes(standard).equals(canonicalBytes(value));
@@ -21,14 +21,12 @@ export function buildSummary(built: Built, commit: Commit, limits: string | unde
       changed ? code(JSON.stringify(standard)) : '',
     ];
   });
-  const data = Object.entries(training.data).map(
-    ([name, digest]) => `${code(name)} ${code(hexOf(digest, 12))}`,
-  );
+  const data = Object.entries(training.data).map(([name, digest]) => `${code(name)} ${short(digest)}`);
   return [
     verdict,
     changes === undefined
       ? ''
-      : `**Why it trains** ${changes.what.map(plain).join(' · ')}, since run ${code(hexOf(changes.since.digest, 12))}${of(changes.since.config.commit)}`,
+      : `**Why it trains** ${changes.what.map(plain).join(' · ')}, since run ${short(changes.since.digest)}${of(changes.since.config.commit)}`,
     params.length > 0 ? table(['parameter', 'value', 'default'], params) : '',
     data.length > 0 ? `**Data** ${data.join(' · ')}` : '',
     limits === undefined ? '' : `_${plain(limits)}_`,

@@ -1,9 +1,10 @@
 import { latencyOf } from '../deploy/prove.ts';
 import type { Deployed } from '../deploy/request.ts';
 import { block, code, digests, plain, table } from '../github/markdown.ts';
-import { type Digest, hexOf } from '../lib/digest.ts';
+import { hexOf } from '../lib/digest.ts';
 import type { Store } from '../store/store.ts';
 import type { Node } from '../trace/lineage.ts';
+import { short } from './figures.ts';
 import { lineageGraph } from './trace.ts';
 
 /** Golden requests that differ, of which people see so many. */
@@ -110,8 +111,4 @@ function differing({ rollout: { golden } }: Deployed): string {
   if (rows.length === 0) return '';
   const more = rows.length > SHOWN ? `\n\n… and ${rows.length - SHOWN} more` : '';
   return `${table(['golden request', 'what differs'], rows.slice(0, SHOWN))}${more}`;
-}
-
-function short(digest: Digest): string {
-  return code(hexOf(digest, 12));
 }

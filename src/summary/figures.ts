@@ -1,3 +1,11 @@
+import { code } from '../github/markdown.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
+
+/** A digest as people see it in text; the whole one stands below a summary. */
+export function short(digest: Digest): string {
+  return code(hexOf(digest, 12));
+}
+
 /** A measured number for people, to four digits. */
 export function figure(value: number): string {
   return String(Number(value.toPrecision(4)));

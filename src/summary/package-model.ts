@@ -1,9 +1,8 @@
 import { code, digests, plain, table } from '../github/markdown.ts';
-import { hexOf } from '../lib/digest.ts';
 import type { Packaged } from '../package/package.ts';
 import { failureOf } from '../package/thresholds.ts';
 import { TITLE } from '../records/oci.ts';
-import { figure } from './figures.ts';
+import { figure, short } from './figures.ts';
 
 /** The package: its gates, what is inside, and where it goes next. */
 export function packageSummary(
@@ -13,8 +12,8 @@ export function packageSummary(
   const name = plain(project.name);
   const verdict =
     packaged === undefined
-      ? `### ❌ ${name} · run ${code(hexOf(run.digest, 12))} is not packaged: ${plain(failureOf(gates) ?? '')}`
-      : `### 📦 ${name} · package ${code(hexOf(packaged.digest, 12))} of run ${code(hexOf(run.digest, 12))}`;
+      ? `### ❌ ${name} · run ${short(run.digest)} is not packaged: ${plain(failureOf(gates) ?? '')}`
+      : `### 📦 ${name} · package ${short(packaged.digest)} of run ${short(run.digest)}`;
   const metrics = Object.entries(run.config.metrics).map(([metric, value]) => {
     const gate = gates.find((candidate) => candidate.metric === metric);
     return [

@@ -1,8 +1,7 @@
 import { code, digests, plain, table } from '../github/markdown.ts';
-import { hexOf } from '../lib/digest.ts';
 import type { Released } from '../release/release.ts';
 import type { Live } from '../store/live.ts';
-import { figure } from './figures.ts';
+import { figure, short } from './figures.ts';
 
 /** The release: what is in it, where every value came from, and what serves now. */
 export function releaseSummary(
@@ -18,10 +17,10 @@ export function releaseSummary(
       ? unknown
       : live.release === release.digest
         ? ' · it is live already'
-        : ` · live is ${code(hexOf(live.release, 12))}`;
+        : ` · live is ${short(live.release)}`;
   const metrics = Object.entries(facts.metrics).map(([metric, value]) => `${plain(metric)} ${figure(value)}`);
   return [
-    `### 🟢 ${plain(environment)} · ${plain(name)} release ${code(hexOf(release.digest, 12))}${state}`,
+    `### 🟢 ${plain(environment)} · ${plain(name)} release ${short(release.digest)}${state}`,
     table(
       ['configuration', 'value', 'from'],
       [
@@ -33,7 +32,7 @@ export function releaseSummary(
         ...secrets.map((secret) => [code(secret), '_secret_', 'the deploy step']),
       ],
     ),
-    `**Model** package ${code(hexOf(modelPack.digest, 12))}${metrics.length > 0 ? ` · ${metrics.join(', ')}` : ''} · **Target** ${target.kind}, port ${target.port}`,
+    `**Model** package ${short(modelPack.digest)}${metrics.length > 0 ? ` · ${metrics.join(', ')}` : ''} · **Target** ${target.kind}, port ${target.port}`,
     limits === undefined ? '' : `_${plain(limits)}_`,
     digests([
       ['release', release.digest],

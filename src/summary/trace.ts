@@ -1,7 +1,7 @@
 import { code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
 import type { Lineage, Node } from '../trace/lineage.ts';
-import { figure } from './figures.ts';
+import { figure, short } from './figures.ts';
 
 /** Of the commits that give the same record, people see so many. */
 const COMMITS = 3;
@@ -22,11 +22,7 @@ export function traceSummary(lineage: Lineage, what: string): string {
     `\`\`\`mermaid\n${lineageGraph(lineage.nodes)}\n\`\`\``,
     table(
       ['record', 'digest', 'what'],
-      nodes.map((node) => [
-        `${SIGNS[node.kind]} ${node.kind}`,
-        code(hexOf(node.digest, 12)),
-        plain(describe(node)),
-      ]),
+      nodes.map((node) => [`${SIGNS[node.kind]} ${node.kind}`, short(node.digest), plain(describe(node))]),
     ),
     digests(lineage.nodes.map(({ kind, digest }) => [kind, digest])),
   ].join('\n\n');

@@ -3,7 +3,7 @@ import { hexOf } from '../lib/digest.ts';
 import { OUTPUT_LAYER, type RunConfig } from '../records/run.ts';
 import type { TrainResult } from '../train/request.ts';
 import { lineChart } from './chart.ts';
-import { durationText, figure } from './figures.ts';
+import { durationText, figure, short } from './figures.ts';
 
 const CHARTS = 2;
 const MARKS = { succeeded: '✅', failed: '❌', cancelled: '⏹' };
@@ -22,7 +22,7 @@ export function trainSummary(
   ]);
   const charts = [...series].map(([name, { points }]) => lineChart(name, points)).filter(Boolean);
   return [
-    `### ${MARKS[config.state]} ${plain(trainer.config.name)} · run ${code(hexOf(run.digest, 12))} · ${config.state} ${succeeded ? 'in' : 'after'} ${timeOf(config)}`,
+    `### ${MARKS[config.state]} ${plain(trainer.config.name)} · run ${short(run.digest)} · ${config.state} ${succeeded ? 'in' : 'after'} ${timeOf(config)}`,
     config.reason === undefined ? '' : `**Why:** ${plain(config.reason)}.`,
     !succeeded && lastLines.length > 0 ? `The last lines of its log:\n\n${block(lastLines.join('\n'))}` : '',
     metrics.length > 0 ? table(['metric', '>last', 'first → last'], metrics) : '',
