@@ -45,9 +45,15 @@ function dying(store: LayoutStore, after: number): Store {
     location: store.location,
     has: (digest) => store.has(digest),
     read: (digest) => store.read(digest),
+    peek: (digest, offset, length) => store.peek(digest, offset, length),
     get: (digest) => store.get(digest),
     children: (digest) => store.children(digest),
     names: (prefix) => store.names(prefix),
+    resolve: (name) => store.resolve(name),
+    take: async (from, digest) => {
+      step();
+      return store.take(from, digest);
+    },
     scratch: () => store.scratch(),
     write: async (content, expected) => {
       step();

@@ -78,6 +78,6 @@ async function findFinished(
   { trainingId }: ResolvedTraining,
 ): Promise<Stored<RunConfig> | undefined> {
   const name = trainingName(trainingId);
-  const digest = (await store.names(name)).get(name);
+  const digest = await store.resolve(name);
   return digest && findRecord(store, run, digest);
 }

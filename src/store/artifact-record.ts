@@ -25,7 +25,7 @@ export async function packRecord(folder: string, tag: string, record: RecordFile
 /** Reads what packRecord wrote, every byte verified. @throws UserError when it is not there or differs */
 export async function unpackRecord(folder: string, tag: string): Promise<RecordFiles> {
   const layout = new LayoutStore(folder, 'its layout');
-  const digest = (await layout.names(tag)).get(tag);
+  const digest = await layout.resolve(tag);
   const bytes = digest && (await layout.get(digest));
   if (digest === undefined || bytes === undefined) throw new UserError(`it holds no record ${tag}`);
   const manifest = manifestOf(bytes, 'it');

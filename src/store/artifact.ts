@@ -81,12 +81,22 @@ class ArtifactStore implements Store {
   }
 
   async read(digest: Digest): Promise<Readable> {
+    await this.#stage(digest);
+    return this.#staged.read(digest);
+  }
+
+  /** Downloads what holds a blob, unless it is here. */
+  async #stage(digest: Digest): Promise<void> {
     await this.has(digest);
     for (const { artifact, manifest } of this.#holders.get(digest) ?? []) {
       if (await this.#staged.has(digest)) break;
       await this.#fetchLayers(artifact, manifest);
     }
-    return this.#staged.read(digest);
+  }
+
+  async peek(digest: Digest, offset: number, length: number): Promise<Buffer> {
+    await this.#stage(digest);
+    return this.#staged.peek(digest, offset, length);
   }
 
   write(content: Content, expected?: Digest): Promise<Blob> {
@@ -119,6 +129,14 @@ class ArtifactStore implements Store {
   async names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
     const found = await this.#records(await this.#list(), ({ tag }) => tag.startsWith(prefix));
     return new Map(found.map(({ tag, digest }) => [tag, digest]));
+  }
+
+  async resolve(name: string): Promise<Digest | undefined> {
+    return (await this.names(name)).get(name);
+  }
+
+  take(from: Store, digest: Digest): Promise<boolean> {
+    return this.#staged.take(from, digest);
   }
 
   scratch(): Promise<string> {

@@ -26,12 +26,11 @@ export async function copyRecord(
   for (const source of await sourcesOf(from, digest)) await copyAlone(from, to, source, true);
 }
 
-/** Copies one blob unless it is there; between two folders it is linked. */
+/** Copies one blob unless it is there; its bytes are moved only where the stores cannot link or mount it. */
 export async function copyBlob(from: Store, to: Store, digest: Digest): Promise<void> {
   if (await to.has(digest)) return;
-  const file = from.pathOf?.(digest);
-  if (file !== undefined && (await from.has(digest))) await to.write({ file, how: 'link' }, digest);
-  else await to.write({ stream: await from.read(digest) }, digest);
+  if (await to.take(from, digest)) return;
+  await to.write({ stream: await from.read(digest) }, digest);
 }
 
 /** What a record stands on, sources aside. */
@@ -48,7 +47,7 @@ async function isWholeIn(
   digest: Digest,
   blobs: readonly Descriptor[],
 ): Promise<boolean> {
-  if ((await to.names(tag)).get(tag) !== digest || (await to.get(digest)) === undefined) return false;
+  if ((await to.resolve(tag)) !== digest || (await to.get(digest)) === undefined) return false;
   for (const blob of blobs) if (!(await to.has(blob.digest))) return false;
   return true;
 }

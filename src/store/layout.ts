@@ -115,8 +115,31 @@ export class LayoutStore implements Store {
     return found;
   }
 
+  async peek(digest: Digest, offset: number, length: number): Promise<Buffer> {
+    const file = await open(this.pathOf(digest), 'r').catch(ifAbsent);
+    if (file === undefined) throw new UserError(`${this.location}: there is no blob ${digest}`);
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  }
+
   names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
     return this.#index.names(prefix);
+  }
+
+  async resolve(name: string): Promise<Digest | undefined> {
+    return (await this.#index.names(name)).get(name);
+  }
+
+  /** From another folder by a link, verified; from elsewhere not. */
+  async take(from: Store, digest: Digest): Promise<boolean> {
+    const file = from.pathOf?.(digest);
+    if (file === undefined || !(await from.has(digest))) return false;
+    await this.write({ file, how: 'link' }, digest);
+    return true;
   }
 
   async scratch(): Promise<string> {

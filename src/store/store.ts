@@ -10,6 +10,12 @@ export type Content =
   | { readonly file: string; readonly how: 'move' | 'link' | 'copy' }
   | { readonly stream: Readable };
 
+/** What the removal of records came to. */
+export interface Removed {
+  /** Bytes that are free now; undefined where the registry frees them later, by its own clean-up. */
+  readonly bytes: number | undefined;
+}
+
 /**
  * A place for records and their bytes: an OCI 1.1 store of blobs and manifests. Every read is verified against its
  * digest before its end is seen; nothing that is written has its final name before it is whole.
@@ -21,6 +27,8 @@ export interface Store {
   has(digest: Digest): Promise<boolean>;
   /** The blob's bytes as they flow; fails at the end, or before, if they are not those of the digest. */
   read(digest: Digest): Promise<Readable>;
+  /** Up to `length` bytes of a blob from an offset, not verified: for a look at its headers. */
+  peek(digest: Digest, offset: number, length: number): Promise<Buffer>;
   /** Keeps a content; what is there already is not written again. Fails if `expected` is given and differs. */
   write(content: Content, expected?: Digest): Promise<Blob>;
   /** Makes a manifest known under names, after all its blobs were written. A name that exists moves to it. */
@@ -31,10 +39,21 @@ export interface Store {
   children(digest: Digest): Promise<readonly Digest[]>;
   /** Names that begin with the prefix, and what they stand for. */
   names(prefix: string): Promise<ReadonlyMap<string, Digest>>;
+  /** What one name stands for. */
+  resolve(name: string): Promise<Digest | undefined>;
+  /**
+   * Takes a blob from another store without moving its bytes through this machine: a link on one disk, a mount within one
+   * registry. False when that cannot be done; then the caller copies.
+   */
+  take(from: Store, digest: Digest): Promise<boolean>;
   /** A new empty folder, on the disk where blobs will lie if there is one, so that a move is a rename. The caller removes it. */
   scratch(): Promise<string>;
   /** The blob as a file that nobody changes, where this store has such; its bytes are not verified. */
   pathOf?(digest: Digest): string;
+  /** Makes records unknown, with all their names, and frees what only they held. Absent where nothing can be removed. */
+  remove?(digests: ReadonlySet<Digest>): Promise<Removed>;
+  /** Mends what can be mended from the records themselves; says in sentences what it mended. */
+  repair?(): Promise<readonly string[]>;
   /** For people: what this store cannot do or when it ends; nothing for one that keeps everything. */
   readonly limits?: string;
 }
