@@ -88,14 +88,14 @@ export class RunArtifacts {
    */
   async download<T>(artifact: Artifact, folder: string, take: () => Promise<T>): Promise<T> {
     try {
-      await this.#try(`the download of artifact ${artifact.name}`, () =>
-        this.#client.downloadArtifact(artifact.id, { path: folder }),
+      const { digestMismatch } = await this.#try(`the download of artifact ${artifact.name}`, () =>
+        this.#client.downloadArtifact(artifact.id, { path: folder, expectedHash: artifact.digest ?? '' }),
       );
+      // Not every byte of a zip is content, and the client only mentions this.
+      if (digestMismatch === true && artifact.digest !== undefined)
+        throw damaged(artifact, new UserError(`its bytes differ from their digest ${artifact.digest}`));
       return await take().catch((cause: unknown) => {
-        throw new UserError(
-          `artifact ${artifact.name} of this workflow run was damaged on its way, or Trainyard did not write it; run this job again, and if that does not help the whole workflow`,
-          { cause },
-        );
+        throw damaged(artifact, cause);
       });
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -110,6 +110,13 @@ export class RunArtifacts {
       throw new MachineError(`${what} failed; see githubstatus.com if it lasts`, { cause: error });
     }
   }
+}
+
+function damaged({ name }: Artifact, cause: unknown): UserError {
+  return new UserError(
+    `artifact ${name} of this workflow run was damaged on its way, or Trainyard did not write it; run this job again, and if that does not help the whole workflow`,
+    { cause },
+  );
 }
 
 /**
