@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { type Digest, digestOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
+import { tryJson } from '../lib/json.ts';
 
 export const IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+export const IMAGE_INDEX = 'application/vnd.oci.image.index.v1+json';
 /** What a Run's program or a Deployment said. */
 export const LOG_LAYER = 'application/vnd.trainyard.log.v1';
 /** The path of a layer's file, as oras and others read it. */
@@ -46,6 +48,14 @@ export const manifest = z.object({
 });
 export type Manifest = z.infer<typeof manifest>;
 
+/** OCI image specification 1.1, image index. */
+export const index = z.object({
+  schemaVersion: z.literal(2),
+  mediaType: z.literal(IMAGE_INDEX).optional(),
+  manifests: z.array(descriptor),
+});
+export type Index = z.infer<typeof index>;
+
 /** Parses the bytes of a manifest; `place` says in the error where they lie. */
 export function manifestOf(bytes: Uint8Array, place: string): Manifest {
   try {
@@ -56,6 +66,12 @@ export function manifestOf(bytes: Uint8Array, place: string): Manifest {
       { cause },
     );
   }
+}
+
+/** What kind of manifest bytes are: an image's, of which records are made, or an index. @throws UserError for another */
+export function mediaTypeOf(bytes: Uint8Array, place: string): string {
+  if (index.safeParse(tryJson(Buffer.from(bytes).toString())).success) return IMAGE_INDEX;
+  return manifestOf(bytes, place).mediaType;
 }
 
 /** What an image manifest names as its subject; undefined for one without, and for anything else that a tool may keep. */

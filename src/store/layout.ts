@@ -82,6 +82,7 @@ export class LayoutStore implements Store {
       await this.#prepare();
       if ('bytes' in content) return this.#writeBytes(content.bytes, expected);
       if ('stream' in content) return this.#writeStream(content.stream, expected);
+      if ('open' in content) return this.#writeStream(await content.open(), expected);
       return this.#takeFile(content.file, content.how, expected);
     });
   }

@@ -3,12 +3,13 @@ import type { Blob, Digest } from '../lib/digest.ts';
 
 /**
  * Where a content comes from. A file is moved in (it is ours to give), linked (it belongs to another store and never
- * changes) or copied (somebody may still write it).
+ * changes) or copied (somebody may still write it). What can be opened is read again where a transfer has to begin anew.
  */
 export type Content =
   | { readonly bytes: Uint8Array }
   | { readonly file: string; readonly how: 'move' | 'link' | 'copy' }
-  | { readonly stream: Readable };
+  | { readonly stream: Readable }
+  | { readonly open: () => Promise<Readable>; readonly size: number };
 
 /** What the removal of records came to. */
 export interface Removed {

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { MachineError, UserError } from '../../lib/errors.ts';
+import { tryJson } from '../../lib/json.ts';
+import { bytesOf, drop, rangeFrom, type Web, type WebAnswer, type WebRequest } from '../../lib/web.ts';
+import type { Auth, Scope } from './auth.ts';
+import { WHERE } from './credentials.ts';
+import type { Reference } from './reference.ts';
+
+/** A request to the repository; `path` is below `/v2/REPO/`, `url` one that the registry gave. */
+export interface RegistryRequest extends Omit<WebRequest, 'url'> {
+  readonly path?: string;
+  readonly url?: URL;
+  /** Another repository of the registry, from which a blob is mounted. */
+  readonly from?: string;
+}
+
+const LARGEST_ERROR = 1 << 16;
+const errorBody = z.looseObject({
+  errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })),
+});
+
+/** One repository of one registry (OCI distribution specification 1.1), with who asks and what is tried again. */
+export class RegistryClient {
+  readonly reference: Reference;
+  readonly web: Web;
+  readonly base: URL;
+  /** Whether something on the way to this registry takes no large request; learned by the first upload. */
+  wantsChunks = false;
+  readonly #auth: Auth;
+
+  constructor(reference: Reference, web: Web, auth: Auth, scheme: 'http' | 'https') {
+    this.reference = reference;
+    this.web = web;
+    this.#auth = auth;
+    this.base = new URL(`${scheme}://${reference.host}/v2/${reference.repository}/`);
+  }
+
+  /** For messages. */
+  get name(): string {
+    return `${this.reference.host}/${this.reference.repository}`;
+  }
+
+  /** Sends a request until there is a whole answer that `read` takes; see `Web.ask` for what is tried again. */
+  async ask<T>(what: string, wanted: RegistryRequest, read: (answer: WebAnswer) => Promise<T>): Promise<T> {
+    return this.web.retry(what, async () => read(await this.once(wanted)));
+  }
+
+  /** Sends a request once, and once more with the credential that it is asked for. Any lasting status but 401 is an answer. */
+  async once(wanted: RegistryRequest): Promise<WebAnswer> {
+    const scopes = this.#scopesOf(wanted);
+    const first = await this.web.once(await this.#prepare(wanted, scopes));
+    if (first.status !== 401 || !this.#auth.learn(first, scopes)) return first;
+    await drop(first);
+    return this.web.once(await this.#prepare(wanted, scopes));
+  }
+
+  /** Bytes of a GET, going on where they break off. */
+  async *bytes(what: string, path: string, offset = 0): AsyncGenerator<Buffer> {
+    const open = (at: number): Promise<WebAnswer> =>
+      this.once({ method: 'GET', path, headers: rangeFrom(at) });
+    yield* this.web.bytes(what, open, (answer) => this.expect(what, answer, [200, 206]), offset);
+  }
+
+  /** @throws UserError or MachineError, with what the registry says, unless the status is one of those */
+  async expect(what: string, answer: WebAnswer, statuses: readonly number[]): Promise<void> {
+    if (statuses.includes(answer.status)) return;
+    throw await this.refusal(what, answer);
+  }
+
+  /** The error for an answer that was not wanted. */
+  async refusal(what: string, answer: WebAnswer): Promise<UserError | MachineError> {
+    const text = (await bytesOf(answer, LARGEST_ERROR).catch(() => Buffer.alloc(0))).toString();
+    const parsed = errorBody.safeParse(tryJson(text));
+    const said = parsed.success
+      ? parsed.data.errors.map(({ code, message }) => [code, message].filter(Boolean).join(' ')).join('; ')
+      : text.slice(0, 200);
+    const message = `${what}: ${this.name} answered ${answer.status}${said === '' ? '' : ` (${said})`}`;
+    switch (answer.status) {
+      case 401:
+      case 403:
+        return new UserError(
+          `${message}. Give this job a credential that may do it; credentials are looked for in: ${WHERE}`,
+        );
+      case 404:
+        return new UserError(
+          `${message}. Check the repository's name, and that this job's credential may see it`,
+        );
+      case 405:
+      case 501:
+        return new UserError(`${message}. This registry does not offer that`);
+      default:
+        return new MachineError(message);
+    }
+  }
+
+  /** Where an answer's `Location` points to; it may be relative. */
+  locationOf(what: string, answer: WebAnswer): URL {
+    const { location = '' } = answer.headers;
+    if (location === '' || !URL.canParse(location, answer.url.href))
+      throw new MachineError(`${what}: ${this.name} answered without a Location`);
+    return new URL(location, answer.url);
+  }
+
+  async #prepare(wanted: RegistryRequest, scopes: readonly Scope[]): Promise<WebRequest> {
+    const { path = '', url = new URL(path, this.base), headers, method, body } = wanted;
+    // A registry may send uploads elsewhere, to a storage that has no business with the credential.
+    const own = url.origin === this.base.origin ? await this.#auth.headers(scopes) : {};
+    return { method, url, headers: { ...headers, ...own }, ...(body !== undefined && { body }) };
+  }
+
+  #scopesOf({ method, from }: RegistryRequest): Scope[] {
+    const { repository } = this.reference;
+    const actions =
+      method === 'GET' || method === 'HEAD' ? 'pull' : method === 'DELETE' ? 'pull,push,delete' : 'pull,push';
+    const own: Scope = `repository:${repository}:${actions}`;
+    return from === undefined ? [own] : [own, `repository:${from}:pull`];
+  }
+}

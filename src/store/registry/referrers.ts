@@ -1,0 +1,174 @@
+import pLimit from 'p-limit';
+import { type Digest, digestOf, hexOf } from '../../lib/digest.ts';
+import { MachineError } from '../../lib/errors.ts';
+import { byBytes, canonicalBytes, tryJson } from '../../lib/json.ts';
+import { bytesOf, drop } from '../../lib/web.ts';
+import {
+  type Descriptor,
+  IMAGE_INDEX,
+  IMAGE_MANIFEST,
+  type Index,
+  index,
+  type Manifest,
+  manifestOf,
+  subjectIn,
+} from '../../records/oci.ts';
+import type { RegistryClient } from './client.ts';
+import type { Manifests } from './manifests.ts';
+import { nextPage } from './pages.ts';
+import type { Tags } from './tags.ts';
+
+const LARGEST_PAGE = 16 * 2 ** 20;
+const AT_ONCE = 16;
+
+/** A part of a list of referrers. */
+interface Page {
+  readonly index: Index;
+  readonly next: URL | undefined;
+}
+
+/**
+ * Which records name another as their subject. A registry with the referrers API keeps that list itself. For others the OCI
+ * distribution specification has a fallback: an index under the tag `sha256-<hex>`, which every client rewrites. Two that do so at
+ * once lose an entry, because nothing can be written on condition. So for such registries each record has one more tag,
+ * `of-<subject>-<record>`, and what is listed is both together: other tools see the index, and nothing is ever lost to us.
+ */
+export class Referrers {
+  readonly #client: RegistryClient;
+  readonly #manifests: Manifests;
+  readonly #tags: Tags;
+  #isOffered: Promise<boolean> | undefined;
+
+  constructor(client: RegistryClient, manifests: Manifests, tags: Tags) {
+    this.#client = client;
+    this.#manifests = manifests;
+    this.#tags = tags;
+  }
+
+  /** Whether the registry lists referrers itself; asked once. */
+  areOffered(subject: Digest): Promise<boolean> {
+    this.#isOffered ??= this.#page(new URL(`referrers/${subject}`, this.#client.base)).then(
+      (page) => page !== undefined,
+    );
+    return this.#isOffered;
+  }
+
+  /** All records whose subject is this one. */
+  async of(subject: Digest): Promise<Digest[]> {
+    if (await this.areOffered(subject)) return this.#listed(subject);
+    const index = await this.#fallback(subject);
+    const tagged = await this.#tags.withPrefix(`of-${hexOf(subject, 12)}-`);
+    const candidates = new Set([...index.map(({ digest }) => digest), ...tagged.values()]);
+    const found = await pLimit(AT_ONCE).map([...candidates], async (digest) => {
+      const bytes = await this.#manifests.get(digest);
+      return bytes !== undefined && subjectIn(bytes) === subject ? [digest] : [];
+    });
+    return found.flat();
+  }
+
+  /** The tag by which a record is found from its subject, for registries without the API. */
+  tagOf(subject: Digest, record: Digest): string {
+    return `of-${hexOf(subject, 12)}-${hexOf(record, 12)}`;
+  }
+
+  /** Adds a record to the fallback index of its subject. */
+  async add(subject: Digest, record: Descriptor): Promise<void> {
+    const present = await this.#fallback(subject);
+    if (present.some(({ digest }) => digest === record.digest)) return;
+    await this.#write(subject, [...present, record]);
+  }
+
+  /** Takes removed records out of the fallback indexes. */
+  async removeAll(removed: ReadonlySet<Digest>, subjects: ReadonlySet<Digest>): Promise<void> {
+    for (const subject of subjects) {
+      const present = await this.#fallback(subject);
+      const left = present.filter(({ digest }) => !removed.has(digest));
+      if (left.length === present.length) continue;
+      if (left.length > 0 && !removed.has(subject)) await this.#write(subject, left);
+      else await this.#removeIndex(subject);
+    }
+  }
+
+  /** Rebuilds every fallback index from the records themselves; says what was missing. */
+  async repair(): Promise<string[]> {
+    const bySubject = new Map<Digest, Map<Digest, Descriptor>>();
+    const digests = new Set((await this.#tags.withPrefix('')).values());
+    await pLimit(AT_ONCE).map([...digests], async (digest) => {
+      const bytes = await this.#manifests.get(digest);
+      const subject = bytes && subjectIn(bytes);
+      if (bytes === undefined || subject === undefined || (await this.areOffered(subject))) return;
+      const children = bySubject.get(subject) ?? new Map<Digest, Descriptor>();
+      bySubject.set(subject, children.set(digest, descriptorOf(bytes, manifestOf(bytes, this.#client.name))));
+    });
+    const mended: string[] = [];
+    for (const [subject, children] of bySubject) {
+      const present = await this.#fallback(subject);
+      const missing = [...children.values()].filter(
+        ({ digest }) => !present.some((one) => one.digest === digest),
+      );
+      if (missing.length === 0) continue;
+      await this.#write(subject, [...present, ...missing]);
+      mended.push(
+        `${missing.length} record${missing.length > 1 ? 's' : ''} added to the referrers of ${subject}`,
+      );
+    }
+    return mended;
+  }
+
+  async #listed(subject: Digest): Promise<Digest[]> {
+    const found: Digest[] = [];
+    let url: URL | undefined = new URL(`referrers/${subject}`, this.#client.base);
+    while (url !== undefined) {
+      const page: Page | undefined = await this.#page(url);
+      found.push(...(page?.index.manifests ?? []).map(({ digest }) => digest));
+      url = page?.next;
+    }
+    return [...new Set(found)];
+  }
+
+  async #page(url: URL): Promise<Page | undefined> {
+    const what = 'the list of referrers';
+    return this.#client.ask(what, { method: 'GET', url }, async (answer) => {
+      if ([404, 405, 400, 501].includes(answer.status)) return drop(answer).then(() => undefined);
+      await this.#client.expect(what, answer, [200]);
+      const parsed = index.safeParse(tryJson((await bytesOf(answer, LARGEST_PAGE)).toString()));
+      if (!parsed.success)
+        throw new MachineError(`${what}: ${this.#client.name} answers with something else`);
+      return { index: parsed.data, next: nextPage(answer) };
+    });
+  }
+
+  async #fallback(subject: Digest): Promise<readonly Descriptor[]> {
+    const digest = await this.#manifests.resolve(fallbackTag(subject));
+    const bytes = digest && (await this.#manifests.get(digest));
+    const parsed = index.safeParse(tryJson(Buffer.from(bytes ?? '').toString()));
+    return parsed.success ? parsed.data.manifests : [];
+  }
+
+  async #write(subject: Digest, manifests: readonly Descriptor[]): Promise<void> {
+    const sorted = [...manifests].sort((a, b) => byBytes(a.digest, b.digest));
+    const bytes = canonicalBytes({ schemaVersion: 2, mediaType: IMAGE_INDEX, manifests: sorted });
+    await this.#manifests.put(bytes, IMAGE_INDEX, fallbackTag(subject));
+  }
+
+  async #removeIndex(subject: Digest): Promise<void> {
+    const digest = await this.#manifests.resolve(fallbackTag(subject));
+    if (digest !== undefined) await this.#manifests.remove(digest);
+  }
+}
+
+/** "Referrers tag schema" of the OCI distribution specification 1.1. */
+export function fallbackTag(subject: Digest): string {
+  return `sha256-${hexOf(subject)}`;
+}
+
+/** A record as a list of referrers has it. */
+export function descriptorOf(bytes: Uint8Array, { artifactType, annotations }: Manifest): Descriptor {
+  return {
+    mediaType: IMAGE_MANIFEST,
+    digest: digestOf(bytes),
+    size: bytes.length,
+    ...(artifactType !== undefined && { artifactType }),
+    ...(annotations !== undefined && { annotations }),
+  };
+}

@@ -1,0 +1,239 @@
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pLimit from 'p-limit';
+import {
+  type Blob,
+  type Digest,
+  differs,
+  digestOf,
+  digestOfFile,
+  hexOf,
+  VerifyingStream,
+} from '../../lib/digest.ts';
+import type { Log } from '../../lib/log.ts';
+import { Meter } from '../../lib/progress.ts';
+import { bytesAt, countBytes, skipBytes } from '../../lib/streams.ts';
+import { drop } from '../../lib/web.ts';
+import { manifestOf, mediaTypeOf, subjectIn } from '../../records/oci.ts';
+import { LayoutStore } from '../layout.ts';
+import type { Content, Removed, Store } from '../store.ts';
+import type { RegistryClient } from './client.ts';
+import { noteOn, refuseTooLarge } from './limits.ts';
+import { Manifests } from './manifests.ts';
+import { descriptorOf, Referrers } from './referrers.ts';
+import { Tags } from './tags.ts';
+import { type Sending, Upload } from './upload.ts';
+
+/** More at a time make no transfer faster, and some registries slow such clients down. */
+const UPLOADS = 4;
+
+export interface RegistryOptions {
+  readonly client: RegistryClient;
+  /** As the user wrote it. */
+  readonly location: string;
+  readonly log: Log;
+  /** A new empty folder of this machine. */
+  readonly scratch: () => Promise<string>;
+}
+
+/**
+ * One repository of an OCI registry as a store. There is no compare-and-swap, so nothing is ever decided by a tag that two could
+ * write: every record has a tag of its own, and everything is read by digest.
+ */
+export class RegistryStore implements Store {
+  readonly location: string;
+  readonly limits?: string;
+  readonly client: RegistryClient;
+  readonly #manifests: Manifests;
+  readonly #tags: Tags;
+  readonly #referrers: Referrers;
+  readonly #scratch: () => Promise<string>;
+  readonly #pushed: Meter;
+  readonly #pulled: Meter;
+  readonly #uploads = pLimit(UPLOADS);
+  /** Blobs that were seen here; nothing that a running job needs is removed meanwhile. */
+  readonly #present = new Set<Digest>();
+
+  constructor({ client, location, log, scratch }: RegistryOptions) {
+    this.location = location;
+    const note = noteOn(client.reference.host);
+    if (note !== undefined) this.limits = note;
+    this.client = client;
+    this.#manifests = new Manifests(client);
+    this.#tags = new Tags(client, this.#manifests);
+    this.#referrers = new Referrers(client, this.#manifests, this.#tags);
+    this.#scratch = scratch;
+    this.#pushed = new Meter(log, `${location}: pushed`);
+    this.#pulled = new Meter(log, `${location}: pulled`);
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return (await this.#hasBlob(digest)) || (await this.#manifests.get(digest)) !== undefined;
+  }
+
+  async read(digest: Digest): Promise<Readable> {
+    const verified = new VerifyingStream(digest, `${this.location}: ${digest}`);
+    const transfer = this.#pulled.start(undefined);
+    const chunks = this.client.bytes(`the download of ${hexOf(digest, 12)}`, `blobs/${digest}`);
+    // The reader sees the failure on the stream that it holds.
+    pipeline(Readable.from(countBytes(chunks, transfer.moved)), verified)
+      .catch(() => {})
+      .finally(transfer.end);
+    return verified;
+  }
+
+  async peek(digest: Digest, offset: number, length: number): Promise<Buffer> {
+    const what = `a look into ${hexOf(digest, 12)}`;
+    const headers = { range: `bytes=${offset}-${offset + length - 1}` };
+    return this.client.ask(what, { method: 'GET', path: `blobs/${digest}`, headers }, async (answer) => {
+      if (answer.status === 416) return drop(answer).then(() => Buffer.alloc(0));
+      await this.client.expect(what, answer, [200, 206]);
+      return bytesAt(answer.body, answer.status === 206 ? 0 : offset, length);
+    });
+  }
+
+  async write(content: Content, expected?: Digest): Promise<Blob> {
+    if ('stream' in content) return this.#writeStream(content.stream, expected);
+    if ('bytes' in content) {
+      const { bytes } = content;
+      const blob = { digest: digestOf(bytes), size: bytes.length };
+      if (expected !== undefined && blob.digest !== expected)
+        throw differs(this.location, expected, blob.digest);
+      return this.#send({ ...blob, open: async (offset) => Readable.from([bytes.subarray(offset)]) });
+    }
+    if ('open' in content) {
+      const { open, size } = content;
+      if (expected === undefined) return this.#writeStream(await open(), undefined);
+      return this.#send({
+        digest: expected,
+        size,
+        open: async (offset) => Readable.from(skipBytes(await open(), offset)),
+      });
+    }
+    const { file, how } = content;
+    const blob = await digestOfFile(file);
+    if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
+    await this.#send({
+      ...blob,
+      open: async (start) => createReadStream(file, { start, highWaterMark: 1 << 20 }),
+    });
+    if (how === 'move') await rm(file);
+    return blob;
+  }
+
+  async put(bytes: Uint8Array, names: readonly string[]): Promise<Digest> {
+    const digest = digestOf(bytes);
+    const mediaType = mediaTypeOf(bytes, this.location);
+    const subject = subjectIn(bytes);
+    const isListed = subject === undefined || (await this.#referrers.areOffered(subject));
+    // First what makes it found from its subject, then its own names, then what other tools look at.
+    const tags = isListed ? names : [this.#referrers.tagOf(subject, digest), ...names];
+    for (const tag of tags) await this.#manifests.put(bytes, mediaType, tag);
+    if (!isListed) await this.#referrers.add(subject, descriptorOf(bytes, manifestOf(bytes, this.location)));
+    return digest;
+  }
+
+  get(digest: Digest): Promise<Uint8Array | undefined> {
+    return this.#manifests.get(digest);
+  }
+
+  children(digest: Digest): Promise<readonly Digest[]> {
+    return this.#referrers.of(digest);
+  }
+
+  async names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
+    const all = await this.#tags.withPrefix(prefix);
+    return new Map([...all].filter(([tag]) => !isOurs(tag)));
+  }
+
+  resolve(name: string): Promise<Digest | undefined> {
+    return this.#tags.resolve(name);
+  }
+
+  /** Mounts a blob out of another repository of the same registry; nothing is moved then. */
+  async take(from: Store, digest: Digest): Promise<boolean> {
+    if (!(from instanceof RegistryStore) || from.client.base.origin !== this.client.base.origin) return false;
+    const what = `the mount of ${hexOf(digest, 12)}`;
+    const repository = from.client.reference.repository;
+    const path = `blobs/uploads/?${new URLSearchParams({ mount: digest, from: repository })}`;
+    return this.client.ask(what, { method: 'POST', path, from: repository }, async (answer) => {
+      await this.client.expect(what, answer, [201, 202]);
+      await drop(answer);
+      if (answer.status === 201) this.#present.add(digest);
+      // It began an upload instead, which nobody will end.
+      else await this.client.once({ method: 'DELETE', url: this.client.locationOf(what, answer) }).then(drop);
+      return answer.status === 201;
+    });
+  }
+
+  scratch(): Promise<string> {
+    return this.#scratch();
+  }
+
+  async remove(digests: ReadonlySet<Digest>): Promise<Removed> {
+    const subjects = new Set<Digest>(digests);
+    for (const digest of digests) {
+      const bytes = await this.#manifests.get(digest);
+      const subject = bytes && subjectIn(bytes);
+      if (subject !== undefined && !(await this.#referrers.areOffered(subject))) subjects.add(subject);
+      await this.#manifests.remove(digest);
+      this.#tags.forget(digest);
+    }
+    const [any] = digests;
+    if (any !== undefined && !(await this.#referrers.areOffered(any)))
+      await this.#referrers.removeAll(digests, subjects);
+    return { bytes: undefined };
+  }
+
+  repair(): Promise<readonly string[]> {
+    return this.#referrers.repair();
+  }
+
+  async #hasBlob(digest: Digest): Promise<boolean> {
+    if (this.#present.has(digest)) return true;
+    const what = `the look for ${hexOf(digest, 12)}`;
+    const isThere = await this.client.ask(
+      what,
+      { method: 'HEAD', path: `blobs/${digest}` },
+      async (answer) => {
+        if (answer.status !== 404) await this.client.expect(what, answer, [200]);
+        await drop(answer);
+        return answer.status === 200;
+      },
+    );
+    if (isThere) this.#present.add(digest);
+    return isThere;
+  }
+
+  async #send(sending: Sending): Promise<Blob> {
+    const { digest, size } = sending;
+    if (!(await this.#hasBlob(digest))) {
+      refuseTooLarge(this.client.reference.host, size);
+      const transfer = this.#pushed.start(size);
+      await this.#uploads(() => new Upload(this.client, sending, transfer).run()).finally(() =>
+        transfer.end(),
+      );
+      this.#present.add(digest);
+    }
+    return { digest, size };
+  }
+
+  /** What cannot be read again is kept aside until it has arrived. */
+  async #writeStream(stream: Readable, expected: Digest | undefined): Promise<Blob> {
+    const folder = await this.#scratch();
+    try {
+      const aside = new LayoutStore(folder, this.location);
+      const blob = await aside.write({ stream }, expected);
+      return await this.write({ file: aside.pathOf(blob.digest), how: 'link' }, blob.digest);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Tags that only say who refers to whom. */
+function isOurs(tag: string): boolean {
+  return /^of-[0-9a-f]{12}-[0-9a-f]{12}$|^sha256-[0-9a-f]{64}$/.test(tag);
+}
