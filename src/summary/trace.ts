@@ -5,7 +5,7 @@ import { figure, short } from './figures.ts';
 
 /** Of the commits that give the same record, people see so many. */
 const COMMITS = 3;
-const SIGNS = { source: '📄', program: '🔧', run: '🏃', package: '📦', release: '🏷', deployment: '🚀' };
+const SIGNS = { source: '📄', program: '🔧', run: '🏃', package: '📦', release: '🏷', deployment: '🚀', data: '🗃' };
 
 /** The lineage as a graph that GitHub draws, and as a table. */
 export function traceSummary(lineage: Lineage, what: string): string {
@@ -110,6 +110,8 @@ function sentence({ kind, facts, serves }: Node): string {
       return `${facts.name}: ${list(facts.metrics, number)}`;
     case 'release':
       return `${facts.name} for ${facts.environment}${serves === null ? '' : `, live at ${serves}`}`;
+    case 'data':
+      return `${facts.name}: ${facts.files} files, ${facts.bytes} bytes`;
     case 'deployment':
       return `${facts.outcome} in ${facts.environment}, ${facts.endedAt}`;
   }

@@ -30,6 +30,10 @@ export function factsOf(kind: KindName, manifest: Manifest, config: unknown): Fa
       const { name, environment, config: values } = kinds.release.schema.parse(config);
       return { name, environment, config: values };
     }
+    case 'data': {
+      const { name, files, bytes } = kinds.data.schema.parse(config);
+      return { name, files, bytes };
+    }
     case 'deployment': {
       const { name, environment, outcome, endpoint, endedAt } = kinds.deployment.schema.parse(config);
       return { name, environment, outcome, endpoint, endedAt };

@@ -70,7 +70,7 @@ export async function sourcesOfCommit(store: Store, commit: string): Promise<Dig
   return [...new Set(names.values())];
 }
 
-const STAGES: readonly KindName[] = ['source', 'program', 'run', 'package', 'release', 'deployment'];
+const STAGES: readonly KindName[] = ['data', 'source', 'program', 'run', 'package', 'release', 'deployment'];
 
 function byStage(a: Node, b: Node): number {
   const when = ({ facts }: Node): string => String(facts.endedAt ?? '');
