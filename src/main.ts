@@ -50,7 +50,11 @@ export async function runCommand([name, ...args]: readonly string[]): Promise<vo
 }
 
 function usageOf(name: string, { inputNames }: Action): string {
-  const inputs = inputNames.map((input) => `  --${input} VALUE\n`).join('');
+  // A token is read from GITHUB_TOKEN, never from a command line.
+  const inputs = inputNames
+    .filter((input) => input !== 'token')
+    .map((input) => `  --${input} VALUE\n`)
+    .join('');
   return `trainyard ${name}\n${inputs}What each means: actions/${name}/README.md (line: action.yml)\n`;
 }
 

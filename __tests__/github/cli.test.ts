@@ -19,8 +19,10 @@ describe('the arguments of a command', () => {
   });
 
   test.each([
-    [['--projects', 'x'], /'--projects'.*The inputs are: --project --params --store --handoff$/],
+    [['--projects', 'x'], /'--projects'.*The inputs are: --project --params --store --handoff --plain-http$/],
     [['x'], /Unexpected argument 'x'.*The inputs are: --project/],
+    // On a command line everyone on the machine sees it; it comes from GITHUB_TOKEN.
+    [['--token', 'x'], /'--token'.*The inputs are/],
     [['--store'], /'--store <value>' argument missing.*The inputs are/],
     [['--params', '--store', 'x'], /'--params' argument is ambiguous/],
   ])('that are not inputs are refused: %j', (args, said) => {
@@ -31,7 +33,7 @@ describe('the arguments of a command', () => {
 
   test('artifact: is refused at a terminal', async () => {
     await expect(host().job.openStore('artifact:', 'store')).rejects.toThrow(
-      'store is artifact:, which works only inside a GitHub Actions job; give a folder',
+      'store is artifact:, which works only inside a GitHub Actions job; give a folder or a registry',
     );
   });
 });

@@ -15,6 +15,7 @@ const place = (inActions: boolean): StorePlace => ({
   inActions,
   folder,
   artifacts: async () => new LayoutStore(join(folder, 'artifacts'), 'artifact:'),
+  registry: async (value) => new LayoutStore(join(folder, 'registry'), value),
 });
 
 test('a path is a folder, made by the first write; relative to the current one at a terminal', async () => {
@@ -26,18 +27,19 @@ test('a path is a folder, made by the first write; relative to the current one a
   expect((await openStore(join(folder, 'yard'), 'store', place(true))).location).toBe(join(folder, 'yard'));
 });
 
-test('artifact: is what the place has for it', async () => {
+test('artifact: and a registry are what the place has for them', async () => {
   expect((await openStore('artifact:', 'handoff', place(true))).location).toBe('artifact:');
+  expect((await openStore('oci://h/r', 'handoff', place(true))).location).toBe('oci://h/r');
 });
 
 test.each([
   [
-    'oci://ghcr.io/me/models',
+    's3://bucket/models',
     true,
-    /^store is "oci:\/\/ghcr\.io\/me\/models", a kind of store that is not known\. Known are: a folder \(\/srv\/models\), and artifact:/,
+    /^store is "s3:\/\/bucket\/models", a kind of store that is not known\. Known are: a folder \(\/srv\/models\), oci:\/\/HOST\/REPOSITORY \(a registry\), and artifact:/,
   ],
   ['artifacts:', true, /a kind of store that is not known/],
-  ['', true, /^store is empty; give a folder \(\/srv\/models\) or artifact:$/],
+  ['', true, /^store is empty; give a folder \(\/srv\/models\), oci:\/\/HOST\/REPOSITORY or artifact:$/],
   [
     'yard',
     true,

@@ -12,6 +12,7 @@ import type { Stored } from '../../src/records/kind.ts';
 import type { RunConfig } from '../../src/records/run.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { openStore } from '../../src/store/open.ts';
+import { openRegistry } from '../../src/store/registry/open.ts';
 import { type RecordingLog, recordingLog } from './log.ts';
 import { type Changes, makeRepository, type Repository } from './project.ts';
 import { putRun, type RunOptions } from './runs.ts';
@@ -20,18 +21,23 @@ type Texts = Readonly<Record<string, string>>;
 
 /** The place of an action, of which tests read what was logged. Artifacts are not there. */
 export function testJob(workspace: string, inActions = true): Job & { readonly log: RecordingLog } {
-  return {
+  const place = {
     env: {},
     log: recordingLog(),
     signal: new AbortController().signal,
+    scratch: () => mkdtemp(join(workspace, 'scratch-')),
+  };
+  return {
+    ...place,
     workspace,
     inActions,
-    scratch: () => mkdtemp(join(workspace, 'scratch-')),
     openStore: (value, input) =>
       openStore(value, input, {
         inActions,
         folder: workspace,
         artifacts: () => Promise.reject(new Error('there are no artifacts in this test')),
+        registry: async () =>
+          openRegistry(value, input, { ...place, githubToken: undefined, plainHttp: false }),
       }),
     mask: () => {},
   };

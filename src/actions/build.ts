@@ -1,12 +1,18 @@
 import { build } from '../build/build.ts';
 import { defineAction } from '../github/action.ts';
-import { mapping, requiredText } from '../github/inputs.ts';
+import { mapping, registryInputs, requiredText } from '../github/inputs.ts';
 import { openProject } from '../source/commit.ts';
 import { buildSummary } from '../summary/build.ts';
 
 /** Source → trainer and server, from the commit's objects alone. */
 export const action = defineAction({
-  inputs: { project: requiredText, params: mapping, store: requiredText, handoff: requiredText },
+  inputs: {
+    project: requiredText,
+    params: mapping,
+    store: requiredText,
+    handoff: requiredText,
+    ...registryInputs,
+  },
   async run(inputs, job) {
     const handoff = await job.openStore(inputs.handoff, 'handoff');
     const store = inputs.store === inputs.handoff ? handoff : await job.openStore(inputs.store, 'store');

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { deploy } from '../deploy/deploy.ts';
 import type { FrontCode } from '../deploy/process/runtime.ts';
 import { defineAction } from '../github/action.ts';
-import { optionalText, type Reader, requiredDigest, requiredText } from '../github/inputs.ts';
+import { optionalText, type Reader, registryInputs, requiredDigest, requiredText } from '../github/inputs.ts';
 import { cacheFolder, stateFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
 import type { Digest } from '../lib/digest.ts';
@@ -20,6 +20,7 @@ export const action = defineAction({
     name: optionalText,
     environment: optionalText,
     store: requiredText,
+    ...registryInputs,
   },
   async run({ store: place, ...request }, job) {
     const { env, log, signal, mask } = job;

@@ -1,5 +1,5 @@
 import { type Action, defineAction, type Outcome } from '../github/action.ts';
-import { mapping, requiredText } from '../github/inputs.ts';
+import { mapping, registryInputs, requiredText } from '../github/inputs.ts';
 import { parseDigest } from '../lib/digest.ts';
 import { run } from '../records/run.ts';
 import { openCommit } from '../source/commit.ts';
@@ -17,7 +17,13 @@ const stages: readonly (readonly [string, () => Promise<{ action: Action }>])[] 
 
 /** The whole line in one step, for a first try: one machine, one job, no zones. */
 export const action = defineAction({
-  inputs: { project: requiredText, params: mapping, environment: requiredText, store: requiredText },
+  inputs: {
+    project: requiredText,
+    params: mapping,
+    environment: requiredText,
+    store: requiredText,
+    ...registryInputs,
+  },
   async run(inputs, job) {
     const { project, environment, store } = inputs;
     const values = new Map(

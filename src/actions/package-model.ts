@@ -1,5 +1,5 @@
 import { defineAction } from '../github/action.ts';
-import { optionalDigest, requiredDigest, requiredText } from '../github/inputs.ts';
+import { optionalDigest, registryInputs, requiredDigest, requiredText } from '../github/inputs.ts';
 import { packageModel } from '../package/package.ts';
 import { failureOf } from '../package/thresholds.ts';
 import { openProject } from '../source/commit.ts';
@@ -15,6 +15,7 @@ export const action = defineAction({
     run: requiredDigest,
     handoff: requiredText,
     store: requiredText,
+    ...registryInputs,
   },
   async run(inputs, job) {
     const { trainer, server, run } = inputs;

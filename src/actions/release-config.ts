@@ -1,5 +1,5 @@
 import { defineAction } from '../github/action.ts';
-import { mapping, requiredDigest, requiredText } from '../github/inputs.ts';
+import { mapping, registryInputs, requiredDigest, requiredText } from '../github/inputs.ts';
 import { makeRelease } from '../release/release.ts';
 import { openProject } from '../source/commit.ts';
 import { whatServes } from '../store/live.ts';
@@ -13,6 +13,7 @@ export const action = defineAction({
     environment: requiredText,
     vars: mapping,
     store: requiredText,
+    ...registryInputs,
   },
   async run(inputs, job) {
     const { environment, vars } = inputs;

@@ -1,5 +1,5 @@
 import { defineAction } from '../github/action.ts';
-import { requiredText } from '../github/inputs.ts';
+import { registryInputs, requiredText } from '../github/inputs.ts';
 import type { Digest } from '../lib/digest.ts';
 import { isDigest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
@@ -10,7 +10,7 @@ import { sourcesOfCommit, traceRecords } from '../trace/lineage.ts';
 
 /** From an endpoint, a digest or a commit: where it came from, and what it became. */
 export const action = defineAction({
-  inputs: { of: requiredText, store: requiredText },
+  inputs: { of: requiredText, store: requiredText, ...registryInputs },
   async run({ of, ...inputs }, job) {
     const store = await job.openStore(inputs.store, 'store');
     const lineage = await traceRecords(store, await startOf(store, of));

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { defineAction, type Job } from '../github/action.ts';
 import { checkEvent, readPayload } from '../github/event.ts';
 import { withConsole, withInertConsole } from '../github/inert.ts';
-import { mapping, requiredDigest, requiredText } from '../github/inputs.ts';
+import { mapping, plainHttpInput, requiredDigest, requiredText } from '../github/inputs.ts';
 import { cacheFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
 import type { Store } from '../store/store.ts';
@@ -12,7 +12,7 @@ import { train } from '../train/train.ts';
 
 /** Trainer → Run: the only action that starts the user's training program. */
 export const action = defineAction({
-  inputs: { trainer: requiredDigest, params: mapping, handoff: requiredText },
+  inputs: { trainer: requiredDigest, params: mapping, handoff: requiredText, ...plainHttpInput },
   async run({ trainer, params, handoff: place }, job) {
     checkEvent(job.env.GITHUB_EVENT_NAME, await readPayload(job.env.GITHUB_EVENT_PATH));
     const handoff = await job.openStore(place, 'handoff');

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { messageOf, UserError } from '../lib/errors.ts';
+import type { Job } from './action.ts';
 import { terminal } from './markdown.ts';
 import { cancellation, scratchFolders } from './place.ts';
 import type { Host } from './run.ts';
+import { openStoreFor } from './stores.ts';
 
 /** Where a command line keeps its records when it names no store. */
 const DEFAULTS: Readonly<Record<string, string>> = { store: './yard', handoff: './yard', project: '.' };
@@ -16,7 +18,8 @@ export function cliHost(
   const inputs = parseInputs(args, inputNames);
   const folders = scratchFolders();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const job = {
+  const read = (name: string): string => inputs.get(name) ?? DEFAULTS[name] ?? '';
+  const job: Job = {
     env,
     log: {
       info: say,
@@ -30,24 +33,23 @@ export function cliHost(
     workspace: process.cwd(),
     inActions: false,
     scratch: folders.make,
-    openStore: async (value: string, input: string) => {
-      // Loaded here: a first line of the log need not wait for it.
-      const { openStore } = await import('../store/open.ts');
-      return openStore(value, input, {
-        inActions: false,
+    openStore: (value: string, input: string) =>
+      openStoreFor(value, input, {
+        ...job,
         folder: process.cwd(),
+        githubToken: env.GITHUB_TOKEN,
+        input: read,
         artifacts: () => {
           throw new UserError(
-            `${input} is artifact:, which works only inside a GitHub Actions job; give a folder`,
+            `${input} is artifact:, which works only inside a GitHub Actions job; give a folder or a registry`,
           );
         },
-      });
-    },
+      }),
     mask: () => {},
   };
   return {
     job,
-    input: (name) => inputs.get(name) ?? DEFAULTS[name] ?? '',
+    input: read,
     output: (outputs) => void process.stdout.write(`${JSON.stringify(readable(outputs), null, 2)}\n`),
     summarise: async (markdown) => say(`\n${terminal(markdown)}\n`),
     fail: async (message) => {
@@ -65,7 +67,9 @@ function readable(outputs: Readonly<Record<string, string>>): Record<string, unk
   );
 }
 
-function parseInputs(args: readonly string[], inputNames: readonly string[]): Map<string, string> {
+function parseInputs(args: readonly string[], all: readonly string[]): Map<string, string> {
+  // A token on a command line can be seen by everyone on the machine; it is taken from GITHUB_TOKEN.
+  const inputNames = all.filter((name) => name !== 'token');
   const options = Object.fromEntries(inputNames.map((name) => [name, { type: 'string' as const }]));
   try {
     const { values } = parseArgs({ args: [...args], options, strict: true });

@@ -1,8 +1,10 @@
 import * as core from '@actions/core';
+import type { Job } from './action.ts';
 import { inert } from './inert.ts';
 import { cut } from './markdown.ts';
 import { cancellation, scratchFolders } from './place.ts';
 import type { Host } from './run.ts';
+import { openStoreFor } from './stores.ts';
 
 /** A step of a GitHub Actions job. */
 export function githubHost(env: Readonly<Record<string, string | undefined>>): Host {
@@ -13,25 +15,26 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
     warning: (line: string) => core.warning(line),
     group: core.group,
   };
-  const job = {
+  const job: Job = {
     env,
     log,
     signal: cancellation(),
     workspace,
     inActions: true,
     scratch: folders.make,
-    openStore: async (value: string, input: string) => {
-      // Loaded here: a first line of the log need not wait for it.
-      const { openStore } = await import('../store/open.ts');
-      return openStore(value, input, {
+    openStore: (value: string, input: string) =>
+      openStoreFor(value, input, {
+        ...job,
         inActions: env.GITHUB_ACTIONS === 'true',
         folder: workspace,
+        // Only actions of the hosted and target zones have this input.
+        githubToken: core.getInput('token'),
+        input: core.getInput,
         artifacts: async () => {
           const { artifactStore } = await import('../store/artifact.ts');
           return artifactStore({ env, log, folder: await folders.make() });
         },
-      });
-    },
+      }),
     mask: (secret: string) => core.setSecret(secret),
   };
   const summarise = async (markdown: string): Promise<void> => {

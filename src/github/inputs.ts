@@ -28,6 +28,13 @@ export const mapping: Reader<JsonObject> = (value, name) => {
   return result.data;
 };
 
+/** A boolean as YAML 1.2's core schema writes it; empty is false. */
+export const flag: Reader<boolean> = (value, name) => {
+  if (/^(true|True|TRUE)$/.test(value)) return true;
+  if (/^(|false|False|FALSE)$/.test(value)) return false;
+  throw new UserError(`input ${name} is ${JSON.stringify(value)}; it may be true or false`);
+};
+
 function required<T>(reader: Reader<T>): Reader<T> {
   return (value, name) => {
     if (value === '') throw new UserError(`input ${name} is required`);
@@ -43,6 +50,11 @@ export const requiredText = required(text);
 export const optionalText = optional(text);
 export const requiredDigest = required(digest);
 export const optionalDigest = optional(digest);
+
+/** Of every action that opens a store: whether its registry may be spoken to without TLS. Read where a store is opened. */
+export const plainHttpInput = { 'plain-http': flag };
+/** The same for the hosted and target zones, which may show a registry of GitHub's the job's token. */
+export const registryInputs = { token: optionalText, ...plainHttpInput };
 
 /** Reads all inputs, and reports every bad one at once. */
 export function readInputs<R extends Readers>(readers: R, read: (name: string) => string): Inputs<R> {

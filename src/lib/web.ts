@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
-import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { codeOf, MachineError, UserError } from './errors.ts';
 import type { Log } from './log.ts';
+import { proxyFor } from './proxy.ts';
 import { retry, TransientError } from './retry.ts';
 import { skipBytes } from './streams.ts';
 
@@ -43,22 +44,11 @@ const SILENCE_MS = 60_000;
 /** HTTP as a client of registries and of hosts of data needs it: proxies, redirects that take no credential along, retries. */
 export class Web {
   readonly #options: WebOptions;
-  readonly #dispatcher: Dispatcher;
+  /** Connections, by the proxy that they go through. */
+  readonly #agents = new Map<string | undefined, Dispatcher>();
 
   constructor(options: WebOptions) {
     this.#options = options;
-    const { env } = options;
-    const proxy = (name: string): string | undefined => env[name.toLowerCase()] || env[name] || undefined;
-    const [httpProxy, httpsProxy, noProxy] = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].map(proxy);
-    this.#dispatcher = new EnvHttpProxyAgent({
-      // Empty, not undefined: else undici would look into the environment itself.
-      httpProxy: httpProxy ?? '',
-      httpsProxy: httpsProxy ?? '',
-      noProxy: noProxy ?? '',
-      connect: { timeout: CONNECT_MS },
-      headersTimeout: ANSWER_MS,
-      bodyTimeout: SILENCE_MS,
-    });
   }
 
   /**
@@ -151,13 +141,23 @@ export class Web {
       method,
       headers: { 'user-agent': 'trainyard', ...headers },
       body: (await body?.()) ?? null,
-      dispatcher: this.#dispatcher,
+      dispatcher: this.#agentFor(url),
       signal: this.#options.signal,
     });
     const flat = Object.entries(answer.headers).map(([name, value = '']) => [name, String(value)]);
     // Whoever reads the body sees the failure; one that nobody reads must not end the process.
     answer.body.on('error', () => {});
     return { status: answer.statusCode, headers: Object.fromEntries(flat), url, body: answer.body };
+  }
+
+  #agentFor(url: URL): Dispatcher {
+    const uri = proxyFor(url, this.#options.env);
+    const known = this.#agents.get(uri);
+    if (known !== undefined) return known;
+    const times = { connect: { timeout: CONNECT_MS }, headersTimeout: ANSWER_MS, bodyTimeout: SILENCE_MS };
+    const agent = uri === undefined ? new Agent(times) : new ProxyAgent({ uri, ...times });
+    this.#agents.set(uri, agent);
+    return agent;
   }
 
   #refusePlain(url: URL): void {

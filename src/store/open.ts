@@ -12,6 +12,8 @@ export interface StorePlace {
   readonly folder: string;
   /** Opens the artifacts of this workflow run. */
   readonly artifacts: () => Promise<Store>;
+  /** Opens a repository of a registry, `oci://HOST/REPOSITORY`. */
+  readonly registry: (value: string, input: string) => Promise<Store>;
 }
 
 /**
@@ -20,12 +22,14 @@ export interface StorePlace {
  */
 export async function openStore(value: string, input: string, place: StorePlace): Promise<Store> {
   if (value === 'artifact:') return place.artifacts();
+  if (value.startsWith('oci://')) return place.registry(value, input);
   if (/^[a-z][a-z0-9+.-]*:/i.test(value)) {
     throw new UserError(
-      `${input} is ${JSON.stringify(value)}, a kind of store that is not known. Known are: a folder (/srv/models), and artifact: (the artifacts of this workflow run)`,
+      `${input} is ${JSON.stringify(value)}, a kind of store that is not known. Known are: a folder (/srv/models), oci://HOST/REPOSITORY (a registry), and artifact: (the artifacts of this workflow run)`,
     );
   }
-  if (value === '') throw new UserError(`${input} is empty; give a folder (/srv/models) or artifact:`);
+  if (value === '')
+    throw new UserError(`${input} is empty; give a folder (/srv/models), oci://HOST/REPOSITORY or artifact:`);
   if (place.inActions && !isAbsolute(value)) {
     throw new UserError(
       `${input} is ${JSON.stringify(value)}, a relative path, and each job has a folder of its own. Give an absolute path on a disk that all jobs share, or artifact:`,

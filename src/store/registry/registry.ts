@@ -181,8 +181,8 @@ export class RegistryStore implements Store {
       await this.#manifests.remove(digest);
       this.#tags.forget(digest);
     }
-    const [any] = digests;
-    if (any !== undefined && !(await this.#referrers.areOffered(any)))
+    const [first] = digests;
+    if (first !== undefined && !(await this.#referrers.areOffered(first)))
       await this.#referrers.removeAll(digests, subjects);
     return { bytes: undefined };
   }
