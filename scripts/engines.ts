@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { skopeo } from './skopeo.ts';
 import { tool } from './tools.ts';
 
+/** One after the other: a build of Go's takes all cores by itself. */
+const TOOLS = ['oras', 'crane', 'modctl', 'registry', 'conformance', 'model-spec'] as const;
 const root = join(import.meta.dirname, '..');
 
 try {
-  console.log('Setting up oras, model-spec and skopeo; the first time takes a minute …');
-  for (const path of [await tool('oras'), await tool('model-spec'), await skopeo()]) console.log(`  ${path}`);
+  console.log('Setting up the tools; the first time takes some minutes …');
+  for (const name of TOOLS) console.log(`  ${await tool(name)}`);
+  console.log(`  ${await skopeo()}`);
   // The usual configuration leaves these tests out.
   const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
   const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];

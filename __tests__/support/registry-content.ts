@@ -83,7 +83,7 @@ export function contentHandlers({ disk, can, locate }: Place): Readonly<Record<C
 
   async function referrersOf(repository: string, subject: string): Promise<object[]> {
     const found: object[] = [];
-    for (const digest of (await disk.manifests(repository)).sort()) {
+    for (const digest of await disk.manifests(repository)) {
       const manifest = await disk.getManifest(repository, digest);
       if (manifest === undefined) continue;
       const content = contents.get(digest) ?? parse(manifest.bytes);
