@@ -28,7 +28,7 @@ import {
 } from '../lib/digest.ts';
 import { codeOf, MachineError, UserError } from '../lib/errors.ts';
 import { aside, readIfThere, writeWhole } from '../lib/files.ts';
-import { manifestOf, subjectIn } from '../records/oci.ts';
+import { IMAGE_INDEX, manifestOf, mediaTypeOf, subjectIn } from '../records/oci.ts';
 import { LayoutIndex } from './layout-index.ts';
 import type { Content, Store } from './store.ts';
 
@@ -89,7 +89,9 @@ export class LayoutStore implements Store {
 
   async put(manifest: Uint8Array, names: readonly string[]): Promise<Digest> {
     const { digest } = await this.write({ bytes: manifest });
-    const { mediaType, artifactType } = manifestOf(manifest, this.location);
+    const mediaType = mediaTypeOf(manifest, this.location);
+    const artifactType =
+      mediaType === IMAGE_INDEX ? undefined : manifestOf(manifest, this.location).artifactType;
     const entry = { mediaType, digest, size: manifest.length, artifactType };
     await this.#onDisk(() => this.#index.add(entry, names));
     return digest;
