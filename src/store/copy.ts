@@ -1,4 +1,4 @@
-import type { Digest } from '../lib/digest.ts';
+import type { Blob, Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import type { KindName } from '../records/kind.ts';
 import { kindOf, kinds } from '../records/kinds.ts';
@@ -27,10 +27,14 @@ export async function copyRecord(
 }
 
 /** Copies one blob unless it is there; its bytes are moved only where the stores cannot link or mount it. */
-export async function copyBlob(from: Store, to: Store, digest: Digest): Promise<void> {
+export async function copyBlob(from: Store, to: Store, { digest, size }: Blob): Promise<void> {
   if (await to.has(digest)) return;
   if (await to.take(from, digest)) return;
-  await to.write({ stream: await from.read(digest) }, digest);
+  const written = await to.write({ open: () => from.read(digest), size }, digest);
+  if (written.size === size) return;
+  throw new UserError(
+    `${from.location}: a record says that ${digest} has ${size} bytes, and it has ${written.size}; run the stage that made the record again`,
+  );
 }
 
 /** What a record stands on, sources aside. */
@@ -74,7 +78,7 @@ async function copyAlone(from: Store, to: Store, record: Found, withLayers: bool
   const tag = kind.tagOf(await readConfig<unknown>(from, kind, digest, manifest), digest);
   const blobs = [manifest.config, ...(withLayers ? manifest.layers : [])];
   if (await isWholeIn(to, tag, digest, blobs)) return;
-  for (const blob of blobs) await copyBlob(from, to, blob.digest);
+  for (const blob of blobs) await copyBlob(from, to, blob);
   await to.put(record.bytes, [tag]);
 }
 

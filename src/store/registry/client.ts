@@ -24,8 +24,8 @@ export class RegistryClient {
   readonly reference: Reference;
   readonly web: Web;
   readonly base: URL;
-  /** Whether something on the way to this registry takes no large request; learned by the first upload. */
-  wantsChunks = false;
+  /** Bytes of an upload that one request may bring, where something on the way takes no large ones; learned by uploads. */
+  chunkBytes: number | undefined;
   readonly #auth: Auth;
 
   constructor(reference: Reference, web: Web, auth: Auth, scheme: 'http' | 'https') {

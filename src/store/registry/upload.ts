@@ -12,8 +12,8 @@ export interface Sending extends Blob {
   open(offset: number): Promise<Readable>;
 }
 
-/** A chunk for registries behind a proxy that limits the size of a request. */
-const CHUNK = 32 * 2 ** 20;
+/** The sizes of chunks that are tried when something on the way to a registry takes no larger request. */
+const CHUNKS = [32 * 2 ** 20, 4 * 2 ** 20, 2 ** 19];
 const OCTETS = { 'content-type': 'application/octet-stream' };
 /** Answers with which something on the way says that it does not take a whole blob at once. */
 const TOO_MUCH_AT_ONCE = new Set([404, 405, 411, 413, 415, 501]);
@@ -22,7 +22,8 @@ const TOO_MUCH_AT_ONCE = new Set([404, 405, 411, 413, 415, 501]);
 interface Session {
   readonly url: URL;
   readonly offset: number;
-  readonly chunk: number;
+  /** The least that the registry takes as a chunk. */
+  readonly least: number;
 }
 
 /**
@@ -37,14 +38,12 @@ export class Upload {
   #url: URL | undefined;
   #offset = 0;
   #failures = 0;
-  #isChunked: boolean;
 
   constructor(client: RegistryClient, sending: Sending, progress: Transfer) {
     this.#client = client;
     this.#sending = sending;
     this.#progress = progress;
     this.#what = `the upload of ${hexOf(sending.digest, 12)}`;
-    this.#isChunked = client.wantsChunks;
   }
 
   /** @throws UserError when the content is not what its digest says, MachineError when it does not go through */
@@ -61,11 +60,12 @@ export class Upload {
   async #attempt(): Promise<void> {
     try {
       const session = (await this.#resume()) ?? (await this.#begin());
-      if (session.offset === 0 && !this.#isChunked) return await this.#sendWhole(session);
+      if (session.offset === 0 && this.#client.chunkBytes === undefined)
+        return await this.#sendWhole(session);
       await this.#sendRest(session);
     } catch (error) {
       // A proxy may end a connection instead of saying that a request is too large for it.
-      if (error instanceof TransientError && ++this.#failures > 1 && this.#offset === 0) this.#wantChunks();
+      if (error instanceof TransientError && ++this.#failures > 1 && this.#offset === 0) this.#makeSmaller();
       throw error;
     }
   }
@@ -92,9 +92,8 @@ export class Upload {
 
   async #sessionOf(answer: WebAnswer, offset: number): Promise<Session> {
     await drop(answer);
-    const shortest = Number(answer.headers['oci-chunk-min-length'] ?? 0);
     this.#url = this.#client.locationOf(this.#what, answer);
-    return { url: this.#url, offset, chunk: Math.max(CHUNK, shortest) };
+    return { url: this.#url, offset, least: Number(answer.headers['oci-chunk-min-length'] ?? 0) };
   }
 
   async #sendWhole(session: Session): Promise<void> {
@@ -104,8 +103,7 @@ export class Upload {
     if (answer.status === 201) return this.#finish(answer);
     if (!TOO_MUCH_AT_ONCE.has(answer.status)) throw await this.#refused(answer);
     await drop(answer);
-    this.#wantChunks();
-    this.#url = undefined;
+    this.#makeSmaller();
     await this.#sendRest(await this.#begin());
   }
 
@@ -115,7 +113,8 @@ export class Upload {
     let session = begun;
     try {
       while (session.offset < size) {
-        const end = Math.min(size, this.#isChunked ? session.offset + session.chunk : size);
+        const chunk = Math.max(this.#client.chunkBytes ?? size, session.least);
+        const end = Math.min(size, session.offset + chunk);
         const length = end - session.offset;
         const answer = await this.#client.once({
           method: 'PATCH',
@@ -127,6 +126,8 @@ export class Upload {
           },
           body: async () => Readable.from(source.take(length)),
         });
+        if (answer.status === 413 && this.#makeSmaller())
+          throw new TransientError(`${this.#what}: a chunk was too large`);
         if (answer.status !== 202 && answer.status !== 204) throw await this.#refused(answer);
         this.#offset = end;
         session = await this.#sessionOf(answer, end);
@@ -181,9 +182,12 @@ export class Upload {
     return error;
   }
 
-  #wantChunks(): void {
-    this.#isChunked = true;
-    this.#client.wantsChunks = true;
+  /** Has this and later uploads bring less at a time; false when nothing smaller is left. */
+  #makeSmaller(): boolean {
+    const smaller = CHUNKS.find((size) => size < (this.#client.chunkBytes ?? Number.POSITIVE_INFINITY));
+    if (smaller !== undefined) this.#client.chunkBytes = smaller;
+    this.#url = undefined;
+    return smaller !== undefined;
   }
 }
 
