@@ -22,7 +22,7 @@ export function isDigest(reference: string): boolean {
   return reference.includes(':');
 }
 
-/** What hashes to `digest`: refuses a file that does not. */
+/** @throws RegistryError when a file does not hash to `digest` */
 export async function verify(path: string, digest: string): Promise<void> {
   const [algorithm, hex] = partsOf(digest);
   const hash = createHash(algorithm);
@@ -51,6 +51,11 @@ export class Disk {
   /** The size of a blob that this repository has, in bytes. */
   async sizeOf(repository: string, digest: string): Promise<number | undefined> {
     if (!existsSync(this.#in(repository, 'links', ...partsOf(digest)))) return undefined;
+    return this.bytesOf(digest);
+  }
+
+  /** The size of a blob that any repository has. */
+  async bytesOf(digest: string): Promise<number | undefined> {
     return (await stat(this.blobPath(digest)).catch(() => undefined))?.size;
   }
 
@@ -66,7 +71,7 @@ export class Disk {
   }
 
   async unlink(repository: string, digest: string): Promise<void> {
-    await rm(this.#in(repository, 'links', ...partsOf(digest)));
+    await rm(this.#in(repository, 'links', ...partsOf(digest)), { force: true });
   }
 
   async putManifest(repository: string, digest: string, { mediaType, bytes }: Manifest): Promise<void> {
@@ -84,7 +89,7 @@ export class Disk {
 
   /** Also drops the tags that name it. */
   async deleteManifest(repository: string, digest: string): Promise<void> {
-    await rm(this.#in(repository, 'manifests', ...partsOf(digest)));
+    await rm(this.#in(repository, 'manifests', ...partsOf(digest)), { force: true });
     for (const tag of await this.tags(repository)) {
       if ((await this.getTag(repository, tag)) === digest) await this.deleteTag(repository, tag);
     }

@@ -1,8 +1,4 @@
 /** What the registry answers: a refusal with a code of the specification, or a reply whose body may be part of a file. */
-import { createReadStream } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable, type Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 
 type Headers = Readonly<Record<string, string | number>>;
 
@@ -51,24 +47,6 @@ export function refusal({ status, code, message, headers }: RegistryError): Repl
 export function lengthOf(body: Reply['body']): number {
   if (body === undefined) return 0;
   return Buffer.isBuffer(body) ? body.length : body.end - body.start;
-}
-
-/** Sends a reply, its body through `filters`; to HEAD the headers alone. */
-export async function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { status, headers, body }: Reply,
-  filters: readonly Transform[] = [],
-): Promise<void> {
-  response.writeHead(status, status === 204 ? headers : { 'content-length': lengthOf(body), ...headers });
-  if (request.method === 'HEAD' || lengthOf(body) === 0 || body === undefined) {
-    response.end();
-    return;
-  }
-  const source = Buffer.isBuffer(body)
-    ? Readable.from([body])
-    : createReadStream(body.path, { start: body.start, end: body.end - 1, highWaterMark: 1 << 18 });
-  await pipeline([source, ...filters, response]);
 }
 
 /**
