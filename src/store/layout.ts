@@ -1,18 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import {
-  access,
-  chmod,
-  constants,
-  copyFile,
-  link,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { access, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -22,14 +10,14 @@ import {
   differs,
   digestOf,
   digestOfFile,
-  HashingStream,
   hexOf,
   VerifyingStream,
 } from '../lib/digest.ts';
 import { codeOf, MachineError, UserError } from '../lib/errors.ts';
-import { aside, readIfThere, writeWhole } from '../lib/files.ts';
+import { readIfThere, writeWhole } from '../lib/files.ts';
 import { IMAGE_INDEX, manifestOf, mediaTypeOf, subjectIn } from '../records/oci.ts';
 import { LayoutIndex } from './layout-index.ts';
+import { writeBlob } from './layout-write.ts';
 import type { Content, Store } from './store.ts';
 
 /** Manifests are read into memory, and somebody may give the digest of a model's file for a record's. */
@@ -80,10 +68,8 @@ export class LayoutStore implements Store {
   async write(content: Content, expected?: Digest): Promise<Blob> {
     return this.#onDisk(async () => {
       await this.#prepare();
-      if ('bytes' in content) return this.#writeBytes(content.bytes, expected);
-      if ('stream' in content) return this.#writeStream(content.stream, expected);
-      if ('open' in content) return this.#writeStream(await content.open(), expected);
-      return this.#takeFile(content.file, content.how, expected);
+      const folder = join(this.#root, 'blobs', 'sha256');
+      return writeBlob({ location: this.location, folder }, content, expected);
     });
   }
 
@@ -181,60 +167,6 @@ export class LayoutStore implements Store {
     await mkdir(join(this.#root, 'blobs', 'sha256'), { recursive: true });
     const marker = join(this.#root, 'oci-layout');
     if ((await readIfThere(marker)) === undefined) await writeWhole(marker, '{"imageLayoutVersion":"1.0.0"}');
-  }
-
-  async #writeBytes(bytes: Uint8Array, expected: Digest | undefined): Promise<Blob> {
-    const digest = digestOf(bytes);
-    if (expected !== undefined && digest !== expected) throw differs(this.location, expected, digest);
-    if (!(await this.#isWhole(digest, bytes.length))) await writeWhole(this.pathOf(digest), bytes, 0o444);
-    return { digest, size: bytes.length };
-  }
-
-  async #writeStream(stream: Readable, expected: Digest | undefined): Promise<Blob> {
-    const temporary = aside(join(this.#root, 'blobs', 'sha256', 'incoming'));
-    const hash = expected === undefined ? new HashingStream() : new VerifyingStream(expected, this.location);
-    try {
-      await pipeline(stream, hash, createWriteStream(temporary, { flags: 'wx', flush: true }));
-      await this.#adopt(temporary, hash.blob);
-      return hash.blob;
-    } finally {
-      await rm(temporary, { force: true });
-    }
-  }
-
-  async #takeFile(file: string, how: 'move' | 'link' | 'copy', expected: Digest | undefined): Promise<Blob> {
-    // A copy is hashed on its way, so that a file which changes meanwhile cannot enter under a wrong name.
-    if (how === 'copy')
-      return this.#writeStream(createReadStream(file, { highWaterMark: 1 << 20 }), expected);
-    const blob = await digestOfFile(file);
-    if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
-    const temporary = aside(this.pathOf(blob.digest));
-    try {
-      await (how === 'move' ? rename(file, temporary) : link(file, temporary)).catch(
-        async (error: unknown) => {
-          if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error;
-          await copyFile(file, temporary, constants.COPYFILE_FICLONE);
-          if (how === 'move') await rm(file);
-        },
-      );
-      await this.#adopt(temporary, blob);
-      return blob;
-    } finally {
-      await rm(temporary, { force: true });
-    }
-  }
-
-  /** Gives a whole file its final name, on disk before it is seen. */
-  async #adopt(temporary: string, blob: Blob): Promise<void> {
-    await chmod(temporary, 0o444);
-    const file = await open(temporary, 'r');
-    await file.datasync().finally(() => file.close());
-    await rename(temporary, this.pathOf(blob.digest));
-  }
-
-  async #isWhole(digest: Digest, size: number): Promise<boolean> {
-    const found = await stat(this.pathOf(digest)).catch(() => undefined);
-    return found?.size === size && (await digestOfFile(this.pathOf(digest))).digest === digest;
   }
 }
 
