@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Digest, hexOf } from '../lib/digest.ts';
 import { codeOf, UserError } from '../lib/errors.ts';
-import { readIfThere, writeWhole } from '../lib/files.ts';
+import { aside, readIfThere, writeWhole } from '../lib/files.ts';
 import { byBytes, tryJson } from '../lib/json.ts';
 import { type Descriptor, descriptor } from '../records/oci.ts';
 
@@ -44,6 +44,90 @@ export class LayoutIndex {
       if (serialise(index) === wanted) return;
       await writeWhole(join(this.#root, 'index.json'), wanted);
     }
+  }
+
+  /** When each name was given last, in milliseconds since 1970; one that another tool gave has no time. */
+  async times(): Promise<ReadonlyMap<string, number>> {
+    const times = new Map<string, number>();
+    for (const name of await this.#refs()) {
+      const found = await stat(join(this.#root, 'refs', name)).catch(() => undefined);
+      if (found !== undefined) times.set(name, found.mtimeMs);
+    }
+    return times;
+  }
+
+  /**
+   * Takes all names from these manifests, but those that were given after a time, in milliseconds since 1970.
+   * @returns what it took
+   */
+  async remove(digests: ReadonlySet<Digest>, since: number): Promise<ReadonlyMap<string, Descriptor>> {
+    const taken = new Map<string, Descriptor>();
+    for (const [name, entry] of await this.#merged(await this.#read(), []))
+      if (digests.has(entry.digest) && (await this.#takeRef(name, entry.digest, since)))
+        taken.set(name, entry);
+    await this.forget(digests);
+    return taken;
+  }
+
+  /** Takes out of the index what no name's file is there for. */
+  forget(digests: ReadonlySet<Digest>): Promise<void> {
+    return this.#settle((index) => new Map([...index].filter(([, { digest }]) => !digests.has(digest))));
+  }
+
+  /** Mends names and index from each other; says in sentences what it mended. */
+  async mend(): Promise<string[]> {
+    const mended: string[] = [];
+    const path = join(this.#root, 'index.json');
+    const index = await this.#read().catch(async (error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      await rename(path, `${path}.damaged`);
+      mended.push('index.json was damaged: it is index.json.damaged now, and written again from refs/');
+      return new Map<string, Descriptor>();
+    });
+    const wasDamaged = mended.length > 0;
+    for (const name of await this.#refs()) {
+      const ref = join(this.#root, 'refs', name);
+      if (descriptor.safeParse(tryJson((await readIfThere(ref)) ?? '')).success) continue;
+      const known = index.get(name);
+      if (known === undefined) await rm(ref, { force: true });
+      else await writeWhole(ref, JSON.stringify(known));
+      const now = known === undefined ? 'removed' : 'written again from index.json';
+      mended.push(`the name ${name} was damaged, and is ${now}`);
+    }
+    const lacking = [...(await this.#merged(index, [])).keys()].filter((name) => !index.has(name));
+    if (!wasDamaged && lacking.length > 0) mended.push(`index.json lacked ${lacking.join(', ')}`);
+    await this.#settle((entries) => entries);
+    return mended;
+  }
+
+  /** Writes the index until it holds what it should, and every name besides. */
+  async #settle(change: (index: Map<string, Descriptor>) => Map<string, Descriptor>): Promise<void> {
+    for (;;) {
+      const index = await this.#read();
+      const wanted = serialise(await this.#merged(change(index), []));
+      if (serialise(index) === wanted) return;
+      await writeWhole(join(this.#root, 'index.json'), wanted);
+    }
+  }
+
+  /** Removes a name's file; false when it stands for another manifest now, or was given a moment ago. */
+  async #takeRef(name: string, digest: Digest, since: number): Promise<boolean> {
+    const path = join(this.#root, 'refs', name);
+    const text = await readIfThere(path);
+    if (text === undefined) return true;
+    if (refOf(text, path).digest !== digest) return false;
+    const taken = aside(path);
+    try {
+      await rename(path, taken);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return true;
+      throw error;
+    }
+    // Somebody may have given it again since it was read.
+    const isOld = (await stat(taken)).mtimeMs <= since;
+    if (!isOld) await link(taken, path).catch(() => {});
+    await rm(taken);
+    return isOld;
   }
 
   async #read(): Promise<Map<string, Descriptor>> {

@@ -14,11 +14,13 @@ import {
   VerifyingStream,
 } from '../lib/digest.ts';
 import { codeOf, MachineError, UserError } from '../lib/errors.ts';
-import { readIfThere, writeWhole } from '../lib/files.ts';
 import { IMAGE_INDEX, manifestOf, mediaTypeOf, subjectIn } from '../records/oci.ts';
+import { type LayoutFolder, makeLayout } from './layout-folder.ts';
 import { LayoutIndex } from './layout-index.ts';
+import { confirmPresence, removeFrom } from './layout-remove.ts';
+import { repairLayout } from './layout-repair.ts';
 import { writeBlob } from './layout-write.ts';
-import type { Content, Store } from './store.ts';
+import type { Content, Removed, Store } from './store.ts';
 
 /** Manifests are read into memory, and somebody may give the digest of a model's file for a record's. */
 const LARGEST_MANIFEST = 64 * 2 ** 20;
@@ -30,6 +32,8 @@ export class LayoutStore implements Store {
   readonly #index: LayoutIndex;
   /** What manifests name as their subject; a manifest never changes, so each is read once. */
   readonly #subjects = new Map<Digest, Digest | undefined>();
+  /** What this process was told is here, and counts on. */
+  readonly #counted = new Set<Digest>();
 
   /** `root` need not exist: the first write makes it. `location` is what messages call it. */
   constructor(root: string, location = root) {
@@ -43,10 +47,12 @@ export class LayoutStore implements Store {
   }
 
   async has(digest: Digest): Promise<boolean> {
-    return access(this.pathOf(digest)).then(
+    const isHere = await access(this.pathOf(digest)).then(
       () => true,
       () => false,
     );
+    if (isHere) this.#counted.add(digest);
+    return isHere;
   }
 
   /** Removes a blob whose bytes differ from its digest, so that it can be written again; says whether it did. */
@@ -54,6 +60,7 @@ export class LayoutStore implements Store {
     if (!(await this.has(digest)) || (await digestOfFile(this.pathOf(digest))).digest === digest)
       return false;
     await rm(this.pathOf(digest));
+    this.#counted.delete(digest);
     return true;
   }
 
@@ -67,9 +74,11 @@ export class LayoutStore implements Store {
 
   async write(content: Content, expected?: Digest): Promise<Blob> {
     return this.#onDisk(async () => {
-      await this.#prepare();
+      await makeLayout(this.#root, this.location);
       const folder = join(this.#root, 'blobs', 'sha256');
-      return writeBlob({ location: this.location, folder }, content, expected);
+      const blob = await writeBlob({ location: this.location, folder }, content, expected);
+      this.#counted.add(blob.digest);
+      return blob;
     });
   }
 
@@ -80,6 +89,7 @@ export class LayoutStore implements Store {
       mediaType === IMAGE_INDEX ? undefined : manifestOf(manifest, this.location).artifactType;
     const entry = { mediaType, digest, size: manifest.length, artifactType };
     await this.#onDisk(() => this.#index.add(entry, names));
+    await confirmPresence(this.#folder, digest, manifest, this.#counted);
     return digest;
   }
 
@@ -94,6 +104,7 @@ export class LayoutStore implements Store {
     if (bytes === undefined) return undefined;
     const found = digestOf(bytes);
     if (found !== digest) throw differs(path, digest, found);
+    this.#counted.add(digest);
     return bytes;
   }
 
@@ -132,10 +143,26 @@ export class LayoutStore implements Store {
   }
 
   async scratch(): Promise<string> {
-    await this.#prepare();
+    await makeLayout(this.#root, this.location);
     const folder = join(this.#root, 'tmp', randomBytes(8).toString('hex'));
     await mkdir(folder, { recursive: true, mode: 0o700 });
     return folder;
+  }
+
+  namedAt(): Promise<ReadonlyMap<string, number>> {
+    return this.#index.times();
+  }
+
+  remove(digests: ReadonlySet<Digest>, now = Date.now()): Promise<Removed> {
+    return removeFrom(this.#folder, digests, (digest) => this.get(digest), now);
+  }
+
+  repair(now = Date.now()): Promise<readonly string[]> {
+    return repairLayout(this.#folder, now);
+  }
+
+  get #folder(): LayoutFolder {
+    return { root: this.#root, location: this.location, index: this.#index };
   }
 
   async #subjectOf(digest: Digest): Promise<Digest | undefined> {
@@ -155,18 +182,6 @@ export class LayoutStore implements Store {
         { cause: error },
       );
     });
-  }
-
-  async #prepare(): Promise<void> {
-    const found = await stat(this.#root).catch(() => undefined);
-    if (found !== undefined && !found.isDirectory()) {
-      throw new UserError(
-        `the store ${this.location} is a file; a store is a folder (name another one, or remove the file)`,
-      );
-    }
-    await mkdir(join(this.#root, 'blobs', 'sha256'), { recursive: true });
-    const marker = join(this.#root, 'oci-layout');
-    if ((await readIfThere(marker)) === undefined) await writeWhole(marker, '{"imageLayoutVersion":"1.0.0"}');
   }
 }
 

@@ -51,8 +51,15 @@ export interface Store {
   scratch(): Promise<string>;
   /** The blob as a file that nobody changes, where this store has such; its bytes are not verified. */
   pathOf?(digest: Digest): string;
-  /** Makes records unknown, with all their names, and frees what only they held. Absent where nothing can be removed. */
-  remove?(digests: ReadonlySet<Digest>): Promise<Removed>;
+  /** When each name was given last, in milliseconds since 1970; absent where that is not known. */
+  namedAt?(): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Makes records unknown, with all their names, and frees what only they held. Absent where nothing can be removed.
+   * @param now in milliseconds since 1970; what was written shortly before stays
+   */
+  remove?(digests: ReadonlySet<Digest>, now?: number): Promise<Removed>;
+  /** Removes a blob whose bytes differ from its digest, so that it is written again; says whether it did. */
+  dropDamaged?(digest: Digest): Promise<boolean>;
   /** Mends what can be mended from the records themselves; says in sentences what it mended. */
   repair?(): Promise<readonly string[]>;
   /** For people: what this store cannot do or when it ends; nothing for one that keeps everything. */
