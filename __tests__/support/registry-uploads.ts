@@ -1,9 +1,7 @@
 /** Uploads of blobs: in one POST, POST and PUT, in chunks, and by mount. An upload is a file; its size is how far it is. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open as openFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { partsOf, verify } from './registry-disk.ts';
 import type { Call, Handler, Place } from './registry-options.ts';
 import { RegistryError, type Reply, reply } from './registry-reply.ts';
@@ -82,11 +80,15 @@ export function uploadHandlers({ disk, can, locate }: Place): Readonly<Record<Up
     if (range !== undefined && length !== undefined && Number(length) !== Number(to) - Number(from) + 1)
       throw new RegistryError(400, 'SIZE_INVALID', `${length} bytes can't be the chunk ${range}`);
     const file = disk.uploadPath(repository, reference);
+    // Piece by piece and not through a stream: when the body ends too early, what came before is to be there.
+    const handle = await openFile(file, 'a');
     try {
-      await pipeline(call.body(), createWriteStream(file, { flags: 'a', highWaterMark: 1 << 20 }));
+      for await (const chunk of call.body()) await handle.write(chunk);
     } catch (error) {
-      if (can.partialChunks === 'dropped') await truncate(file, size);
+      if (can.partialChunks === 'dropped') await handle.truncate(size);
       throw error;
+    } finally {
+      await handle.close();
     }
   }
 
