@@ -10,16 +10,17 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 /** What a part of the source may import besides itself. */
 const BELOW_STAGES = ['store', 'records', 'lib'];
-const STAGES = ['build', 'train', 'package', 'release', 'deploy', 'trace'];
+const STAGES = ['data', 'build', 'train', 'package', 'release', 'deploy', 'trace'];
 const MAY: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   records: ['lib'],
   store: ['records', 'lib'],
   source: ['records', 'lib'],
-  train: BELOW_STAGES,
+  data: BELOW_STAGES,
+  train: ['data', ...BELOW_STAGES],
   deploy: BELOW_STAGES,
   trace: BELOW_STAGES,
-  build: ['source', ...BELOW_STAGES],
+  build: ['data', 'source', ...BELOW_STAGES],
   package: ['source', ...BELOW_STAGES],
   release: ['source', ...BELOW_STAGES],
   github: ['store', 'lib'],

@@ -9,6 +9,7 @@ const actions: Readonly<Record<string, () => Promise<{ action: Action }>>> = {
   'package-model': () => import('./actions/package-model.ts'),
   'release-config': () => import('./actions/release-config.ts'),
   deploy: () => import('./actions/deploy.ts'),
+  data: () => import('./actions/data.ts'),
   trace: () => import('./actions/trace.ts'),
   line: () => import('./actions/line.ts'),
 };
