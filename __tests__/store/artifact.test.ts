@@ -214,7 +214,7 @@ describe('when something goes wrong', () => {
     const { digest, tag } = await put(first, 'run', [model]);
     const second = await openIn('2');
     await second.get(digest);
-    service.inject({ on: 'GetBlob', what: 'corrupt' });
+    service.inject({ on: 'GetBlob', what: 'corrupt', times: 5 });
     await expect(readBytes(second, model.digest)).rejects.toMatchObject({
       name: 'UserError',
       message: expect.stringContaining(`artifact trainyard.${tag}.layers of this workflow run was damaged`),
@@ -228,7 +228,7 @@ describe('when something goes wrong', () => {
   test('a record whose bytes differ is refused', async () => {
     const { digest } = await put(await openIn('1'), 'run');
     const second = await openIn('2');
-    service.inject({ on: 'GetBlob', what: 'corrupt' });
+    service.inject({ on: 'GetBlob', what: 'corrupt', times: 5 });
     await expect(second.get(digest)).rejects.toThrow(/of this workflow run was damaged/);
     expect(await readdir(join(root, 'job-2', 'blobs', 'sha256'))).toEqual([]);
   });

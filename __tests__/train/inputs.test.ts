@@ -75,12 +75,12 @@ describe('a trainer that cannot be used', () => {
   });
 
   test.each([
-    ['../out', 'file'],
-    ['/etc/out', 'file'],
-    ['a\\..\\b', 'file'],
-    ['link', 'symlink'],
-    ['device', 'character-device'],
-  ] as const)('has a source that holds %s (%s)', async (name, type) => {
+    ['../out', 'file', 'leads out of its folder'],
+    ['/etc/out', 'file', 'has an absolute name'],
+    ['a\\..\\b', 'file', 'has a backslash in its name'],
+    ['link', 'symlink', 'is a symbolic link'],
+    ['device', 'character-device', 'is a device'],
+  ] as const)('has a source that holds %s (%s)', async (name, type, why) => {
     const archive = pack();
     archive.entry({ name, type, linkname: '/etc/hostname' }, type === 'file' ? 'x' : '');
     archive.finalize();
@@ -92,7 +92,10 @@ describe('a trainer that cannot be used', () => {
     );
     const layers = [source, ...manifest.layers.slice(1)];
     const { digest } = await putRecord(machine.handoff, program, { config, layers });
-    await expectRefusal(trainDigest(digest), /which build does not write; build it again/);
+    await expectRefusal(
+      trainDigest(digest),
+      new RegExp(`program's source .*: ".*" ${why}.*; build does not write such an archive; build it again$`),
+    );
   });
 
   test('needs a container', async () => {

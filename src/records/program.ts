@@ -12,6 +12,27 @@ export const programEnvironment = z.discriminatedUnion('kind', [
 ]);
 export type ProgramEnvironment = z.infer<typeof programEnvironment>;
 
+/**
+ * Where a data set comes from. Its digest says which one is meant, and it alone counts in the training id: that of a file's
+ * bytes or of a folder's list (`path`), of a data record (`oci`), of the bytes (`https`), of the list of files (`hf`).
+ */
+export const dataReference = z.union([
+  z.strictObject({ path: z.string(), digest }),
+  /** `HOST/REPOSITORY`, or the absolute path of a folder. */
+  z.strictObject({ oci: z.string(), digest }),
+  z.strictObject({ https: z.string(), digest }),
+  z.strictObject({
+    /** The repository, `ORGANISATION/NAME`. */
+    hf: z.string(),
+    type: z.enum(['dataset', 'model']),
+    commit: z.string(),
+    /** Globs; without them all files. */
+    files: z.array(z.string()).optional(),
+    digest,
+  }),
+]);
+export type DataReference = z.infer<typeof dataReference>;
+
 /** What every program has. `directory` is the project's folder inside the source archive, `.` for its top. */
 const common = {
   name: projectName,
@@ -25,7 +46,7 @@ export const trainerConfig = z.strictObject({
   ...common,
   /** Defaults; a run may override them by name. */
   params: z.record(z.string(), json),
-  data: z.record(z.string(), z.strictObject({ path: z.string(), digest })),
+  data: z.record(z.string(), dataReference),
   /** Names of variables that the program gets from the runner machine. */
   env: z.array(variableName),
   resources: z.record(z.string(), z.number()),
@@ -49,6 +70,9 @@ export type ServerConfig = z.infer<typeof serverConfig>;
 
 export const programConfig = z.discriminatedUnion('role', [trainerConfig, serverConfig]);
 export type ProgramConfig = z.infer<typeof programConfig>;
+
+/** Bytes of all files of a program's source: what is larger is weights or data, and those have places of their own. */
+export const LARGEST_SOURCE = 256 * 2 ** 20;
 
 export const SOURCE_LAYER = 'application/vnd.trainyard.source.v1.tar';
 export const LOCK_LAYER = 'application/vnd.trainyard.lock.v1';

@@ -1,5 +1,8 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Artifact, DefaultArtifactClient } from '@actions/artifact';
+import { extractInto } from '../lib/archive/extract.ts';
+import type { ArchiveLimits } from '../lib/archive/rules.ts';
 import { MachineError, messageOf, UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { retry } from '../lib/retry.ts';
@@ -8,6 +11,9 @@ import { retry } from '../lib/retry.ts';
 const NAMES = 20;
 /** What another job adds meanwhile could as well have come a moment later. */
 const FRESH_MS = 1000;
+
+/** What came is not what was uploaded; what comes next may be. */
+class DigestMismatch extends UserError {}
 
 /** Where a job's messages go and how it waits. */
 export interface RunOptions {
@@ -83,23 +89,41 @@ export class RunArtifacts {
   }
 
   /**
-   * Downloads an artifact into an empty folder, of which `take` takes what it can verify; then the folder is gone.
+   * Downloads an artifact into an empty folder, of which `take` takes what it can verify from where its files lie; then
+   * the folder is gone. The zip, which another may have uploaded by this name, is opened by our rules, not the client's.
    * @throws UserError when `take` fails, because then something is wrong with what came
    */
-  async download<T>(artifact: Artifact, folder: string, take: () => Promise<T>): Promise<T> {
+  async download<T>(
+    artifact: Artifact,
+    folder: string,
+    limits: ArchiveLimits,
+    take: (files: string) => Promise<T>,
+  ): Promise<T> {
+    const files = join(folder, 'files');
     try {
-      const { digestMismatch } = await this.#try(`the download of artifact ${artifact.name}`, () =>
-        this.#client.downloadArtifact(artifact.id, { path: folder, expectedHash: artifact.digest ?? '' }),
+      const zip = await this.#try(`the download of artifact ${artifact.name}`, () =>
+        this.#fetch(artifact, join(folder, 'zip')),
       );
-      // Not every byte of a zip is content, and the client only mentions this.
-      if (digestMismatch === true && artifact.digest !== undefined)
-        throw damaged(artifact, new UserError(`its bytes differ from their digest ${artifact.digest}`));
-      return await take().catch((cause: unknown) => {
-        throw damaged(artifact, cause);
-      });
+      const rules = { what: 'its zip', fix: 'Trainyard writes no such zip', limits };
+      await extractInto(files, rules, (into) => into.zip(zip));
+      await rm(zip);
+      return await take(files);
+    } catch (error) {
+      throw error instanceof MachineError ? error : damaged(artifact, error);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** Downloads the zip into a folder under the name that the service gives it, and compares its digest with the uploader's. */
+  async #fetch({ id, digest }: Artifact, folder: string): Promise<string> {
+    await rm(folder, { recursive: true, force: true });
+    const options = { path: folder, expectedHash: digest ?? '', skipDecompress: true };
+    const { digestMismatch } = await this.#client.downloadArtifact(id, options);
+    if (digestMismatch === true && digest !== undefined)
+      throw new DigestMismatch(`its bytes differ from their digest ${digest}`);
+    const [name = ''] = await readdir(folder);
+    return join(folder, name);
   }
 
   async #try<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -124,6 +148,7 @@ function damaged({ name }: Artifact, cause: unknown): UserError {
  * connection failed, nor an upload of bytes, whose errors alone do not name a call.
  */
 function isTransient(error: unknown): boolean {
+  if (error instanceof DigestMismatch) return true;
   if (error instanceof MachineError || error instanceof UserError) return false;
   const message = messageOf(error);
   if (/\b(ECONNRESET|ENOTFOUND|ETIMEDOUT|ECONNREFUSED|EHOSTUNREACH)\b/.test(message)) return true;

@@ -4,6 +4,7 @@ import type { Artifact } from '@actions/artifact';
 import { type Blob, type Digest, hexOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { EMPTY, EMPTY_LAYER, type Manifest, manifestOf } from '../records/oci.ts';
+import { layerLimits, RECORD_LIMITS, retentionLimits } from './artifact-limits.ts';
 import { type ArtifactName, layersName, parseArtifactName, recordName } from './artifact-names.ts';
 import { packRecord, unpackRecord } from './artifact-record.ts';
 import { RunArtifacts, type RunOptions } from './artifact-run.ts';
@@ -67,7 +68,7 @@ class ArtifactStore implements Store {
     this.#folder = folder;
     this.#staged = new LayoutStore(folder, this.location);
     this.#run = new RunArtifacts(options);
-    this.limits = limitsOf(env.GITHUB_RETENTION_DAYS);
+    this.limits = retentionLimits(env.GITHUB_RETENTION_DAYS);
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -190,7 +191,9 @@ class ArtifactStore implements Store {
     if (known !== undefined) return known;
     const folder = await this.#staged.scratch();
     try {
-      const record = await this.#run.download(artifact, folder, () => unpackRecord(folder, tag));
+      const record = await this.#run.download(artifact, folder, RECORD_LIMITS, (files) =>
+        unpackRecord(files, tag),
+      );
       const found = { tag, digest: record.digest, manifest: record.manifest };
       for (const bytes of [record.config, record.bytes]) await this.#staged.write({ bytes });
       this.#found.set(artifact.id, found);
@@ -203,8 +206,8 @@ class ArtifactStore implements Store {
 
   async #fetchLayers(artifact: Artifact, manifest: Manifest): Promise<void> {
     const folder = await this.#staged.scratch();
-    await this.#run.download(artifact, folder, async () => {
-      const inside = new LayoutStore(folder);
+    await this.#run.download(artifact, folder, layerLimits(manifest), async (files) => {
+      const inside = new LayoutStore(files);
       for (const { digest } of manifest.layers) {
         if (!(await inside.has(digest))) continue;
         await this.#staged.write({ file: inside.pathOf(digest), how: 'move' }, digest);
@@ -240,13 +243,4 @@ class ArtifactStore implements Store {
       await rm(folder, { recursive: true, force: true });
     }
   }
-}
-
-function limitsOf(retentionDays: string | undefined): string {
-  const end = new Date(Date.now() + Number(retentionDays ?? 90) * 86_400_000).toISOString().slice(0, 10);
-  return (
-    `artifact: keeps records for this workflow run only, and they end with its artifacts about ${end}` +
-    `${retentionDays === undefined ? ', unless the repository sets another retention' : ` (${retentionDays} days)`}. ` +
-    'Reuse, history, trace and rollback across runs need a store that outlives the run: a folder on a disk that all machines share.'
-  );
 }
