@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { codeOf, MachineError, UserError } from './errors.ts';
 import type { Log } from './log.ts';
+import { isLoopback } from './loopback.ts';
 import { proxyFor } from './proxy.ts';
 import { retry, TransientError } from './retry.ts';
 import { skipBytes } from './streams.ts';
@@ -167,11 +168,6 @@ export class Web {
       `${placeOf(url)} is not https, and what goes there could be read and changed on the way. Use https`,
     );
   }
-}
-
-/** Whether a host is this machine itself. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 /** The URL without its query, which may hold a signature. */

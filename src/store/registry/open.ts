@@ -1,5 +1,6 @@
 import type { Log } from '../../lib/log.ts';
-import { isLoopback, Web } from '../../lib/web.ts';
+import { isLoopback } from '../../lib/loopback.ts';
+import { Web } from '../../lib/web.ts';
 import { Auth } from './auth.ts';
 import { RegistryClient } from './client.ts';
 import { type CredentialPlace, findCredential } from './credentials.ts';
