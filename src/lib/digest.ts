@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import { UserError } from './errors.ts';
+import { type FileHash, hashFile } from './hash-file.ts';
 
 /** `sha256:` and 64 hexadecimal digits (OCI image specification, descriptor digests). */
 export type Digest = `sha256:${string}`;
@@ -30,16 +30,17 @@ export function digestOf(bytes: Uint8Array): Digest {
   return finish(createHash('sha256').update(bytes));
 }
 
-/** Reads the file once, streaming; `onBytes` is told how many bytes each step took. */
+/**
+ * Reads the file once, in a thread of its own when it is large; `onBytes` is told how many bytes each step took.
+ * @throws UserError when somebody writes to the file meanwhile
+ */
 export async function digestOfFile(path: string, onBytes?: (count: number) => void): Promise<Blob> {
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    hash.update(chunk);
-    size += chunk.length;
-    onBytes?.(chunk.length);
-  }
-  return { digest: finish(hash), size };
+  return blobOf(await hashFile(path, { onBytes }));
+}
+
+/** What a file was found to hold. */
+export function blobOf({ hex, size }: Pick<FileHash, 'hex' | 'size'>): Blob {
+  return { digest: `sha256:${hex}`, size };
 }
 
 /** The hexadecimal digits, of which people see the first twelve. */

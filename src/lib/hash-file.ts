@@ -1,0 +1,96 @@
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import { stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { changedMeanwhile, type FileState, isSettled, isUnwritten } from './file-state.ts';
+import { type FileRead, type HashTask, hashWork } from './hash-work.ts';
+import { inParallel } from './in-parallel.ts';
+import { CORES, Threads } from './threads.ts';
+
+/** Less is read here before a thread has started. */
+const WORTH_A_THREAD = 4 * 2 ** 20;
+/** What is given to a thread at once, so that small files cost no message each. */
+const BATCH_BYTES = 32 * 2 ** 20;
+const BATCH_FILES = 256;
+
+/** Shared by all of the process: more threads than cores hash no faster. */
+const threads = new Threads(hashWork);
+
+type OnBytes = (count: number) => void;
+
+/** A task, and how many bytes it reads. */
+interface Sized extends HashTask {
+  readonly size: number;
+}
+
+/** What a file holds, and the state of the file that held it. */
+export interface FileHash {
+  /** SHA-256, hexadecimal. */
+  readonly hex: string;
+  readonly size: number;
+  readonly state: FileState;
+  /** Whether a change since would show in the state. */
+  readonly isSettled: boolean;
+}
+
+/**
+ * Reads a file once, in a thread when it is large, with flat memory.
+ * @param to where a copy of the very bytes that were hashed is written; nothing may be there, and what a failure leaves is the caller's
+ * @throws UserError when somebody writes to the file meanwhile
+ */
+export async function hashFile(
+  file: string,
+  { to, onBytes }: { readonly to?: string | undefined; readonly onBytes?: OnBytes | undefined } = {},
+): Promise<FileHash> {
+  const { size } = await stat(file);
+  const [hash] = await hashBatch([{ path: file, size, to }], onBytes);
+  if (hash === undefined) throw new Error(`${file} was not read`);
+  return hash;
+}
+
+/** The same for many files, on all cores; in their order. @param files with their sizes in bytes */
+export async function hashFiles(
+  files: readonly { readonly path: string; readonly size: number }[],
+  onBytes?: OnBytes,
+): Promise<FileHash[]> {
+  return (await inParallel(batchesOf(files), CORES, (batch) => hashBatch(batch, onBytes))).flat();
+}
+
+async function hashBatch(batch: readonly Sized[], onBytes: OnBytes = () => {}): Promise<FileHash[]> {
+  const reads =
+    sizeOf(batch) >= WORTH_A_THREAD
+      ? await threads.run(batch, onBytes)
+      : hashWork(batch, { fs, crypto, path, tell: onBytes }).result;
+  const hashes: FileHash[] = [];
+  for (const [i, read] of reads.entries()) hashes.push(await confirmed(batch[i]?.path ?? '', read));
+  return hashes;
+}
+
+/**
+ * That a file got another name, or lost one, shows in `ctime` as a write does whose other traces were wiped. The bytes tell which
+ * of them it was.
+ */
+async function confirmed(file: string, { hex, size, before, at, after }: FileRead): Promise<FileHash> {
+  if (BigInt(size) !== before.size || !isUnwritten(before, after)) throw changedMeanwhile(file);
+  if (before.ctimeNs !== after.ctimeNs && (await hashFile(file)).hex !== hex) throw changedMeanwhile(file);
+  return { hex, size, state: after, isSettled: isSettled(after, at) };
+}
+
+function batchesOf(files: readonly Sized[]): Sized[][] {
+  const batches: Sized[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const file of files) {
+    const last = batches.at(-1);
+    bytes += file.size;
+    if (last !== undefined && bytes <= BATCH_BYTES && last.length < BATCH_FILES) last.push(file);
+    else {
+      batches.push([file]);
+      bytes = file.size;
+    }
+  }
+  return batches;
+}
+
+function sizeOf(files: readonly Sized[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
