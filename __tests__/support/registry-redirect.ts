@@ -9,6 +9,11 @@ export interface RedirectOptions {
   readonly status?: 302 | 307;
   /** Seconds that a URL is good for. Default 300. */
   readonly lifetime?: number;
+  /**
+   * How the other host is called. Default `127.0.0.1`, as the registry, at another port: what a strict client takes for another host.
+   * Clients in Go do not, and would send it their credentials; for them `localhost`.
+   */
+  readonly name?: '127.0.0.1' | 'localhost';
 }
 
 export class OtherHost {
@@ -29,7 +34,8 @@ export class OtherHost {
   redirect(digest: string): Reply {
     const expires = String(this.#now() + (this.#options.lifetime ?? 300) * 1000);
     const query = new URLSearchParams({ digest, expires, signature: this.#sign(digest, expires) });
-    return reply(this.#options.status ?? 307, { location: `http://${this.#host()}/?${query}` });
+    const { status = 307, name = '127.0.0.1' } = this.#options;
+    return reply(status, { location: `http://${this.#host().replace('127.0.0.1', name)}/?${query}` });
   }
 
   /** Answers at the other host. */
