@@ -13,18 +13,20 @@ import {
   type Workflow,
 } from './workflow-files.ts';
 
-type Caller = Pick<Job, 'with'> & { uses?: string | undefined };
+type Caller = Pick<Job, 'with'> & { uses?: string | undefined; secrets?: unknown };
+type Permissions = NonNullable<Job['permissions']>;
+type Read = (path: string) => Workflow;
 
 /** Finds the action or reusable workflow of this repository that a path names; undefined when there is none. */
 export function calleeAt(path: string): Callee | undefined {
   const file = path.endsWith('.yml') ? path : join(path, 'action.yml');
   if (!existsSync(join(root, file))) return undefined;
-  return path.endsWith('.yml') ? callOf(readWorkflow(file)) : readAction(file);
+  return path.endsWith('.yml') ? callOf(readWorkflow(file)) : { ...readAction(file), secrets: {} };
 }
 
 /**
- * Finds what is wrong with the calls of one workflow to this repository: a target that is not there, an input that is not
- * declared, a required one that is not given, an output that does not exist.
+ * Finds what is wrong with the calls of one workflow to this repository: a target that is not there, an input or a secret that is
+ * not declared, a required one that is not given, an output that does not exist.
  *
  * @returns one sentence for each fault; empty when all calls fit
  */
@@ -39,7 +41,7 @@ export function callFaults(workflow: Workflow): string[] {
   ];
 }
 
-function inputFaults(where: string, { uses, with: given }: Caller): string[] {
+function inputFaults(where: string, { uses, with: given, secrets }: Caller): string[] {
   const path = ownPath(uses ?? '');
   if (path === undefined) return [];
   const callee = calleeAt(path);
@@ -49,6 +51,9 @@ function inputFaults(where: string, { uses, with: given }: Caller): string[] {
     ...Object.keys(given)
       .filter((name) => !(name in callee.inputs))
       .map((name) => `${where} gives ${uses} the unknown input ${name}`),
+    ...Object.keys(typeof secrets === 'object' ? (secrets ?? {}) : {})
+      .filter((name) => !(name in callee.secrets))
+      .map((name) => `${where} gives ${uses} the unknown secret ${name}`),
     ...required
       .filter((name) => !(name in given))
       .map((name) => `${where} does not give ${uses} its input ${name}`),
@@ -77,22 +82,50 @@ function stepOutputs(steps: Step[], id: string): object {
 }
 
 /**
- * Finds permissions that a called workflow asks for and its caller does not grant: on GitHub the whole workflow then fails
- * to start.
+ * Finds permissions that a called workflow asks for, and its caller does not grant: on GitHub the whole workflow then fails to
+ * start, whatever the jobs' conditions. A job without `permissions` asks for nothing, and has what its caller grants.
  */
-export function grantFaults(workflow: Workflow): string[] {
-  return Object.entries(workflow.jobs).flatMap(([name, job]) => {
+export function grantFaults(workflow: Workflow, read: Read = readWorkflow, most?: Permissions): string[] {
+  const faults = Object.entries(workflow.jobs).flatMap(([name, job]) => {
     const path = ownPath(job.uses ?? '');
     if (path === undefined) return [];
-    const granted = scopes(job.permissions ?? workflow.permissions);
-    return Object.values(readWorkflow(path).jobs)
-      .flatMap((inner) => scopes(inner.permissions))
-      .filter((scope) => !granted.includes(scope))
-      .map((scope) => `job ${name} does not grant ${path} ${scope}`);
+    const granted = job.permissions ?? workflow.permissions ?? most;
+    const called = read(path);
+    const asked = [called, ...Object.values(called.jobs)].flatMap(({ permissions }) => scopesOf(permissions));
+    return [
+      ...asked
+        .filter((scope) => !scopesOf(granted).some((have) => covers(have, scope)))
+        .map((scope) => `job ${name} does not grant ${path} ${scope}`),
+      ...grantFaults(called, read, granted ?? {}),
+    ];
   });
+  return [...new Set(faults)];
 }
 
-function scopes(permissions: Job['permissions']): string[] {
+/** What each job has that runs, by its path through the workflows that are called, such as `pipeline/train/build`. */
+export function permissionsIn(
+  workflow: Workflow,
+  read: Read = readWorkflow,
+  most?: Permissions,
+): Record<string, string[]> {
+  const entries = Object.entries(workflow.jobs).flatMap(([name, job]): [string, string[]][] => {
+    const path = ownPath(job.uses ?? '');
+    const own = job.permissions ?? workflow.permissions ?? most;
+    if (path === undefined) return [[name, own === undefined ? ['the default'] : scopesOf(own)]];
+    return Object.entries(permissionsIn(read(path), read, own)).map(([inner, has]) => [
+      `${name}/${inner}`,
+      has,
+    ]);
+  });
+  return Object.fromEntries(entries);
+}
+
+/** `contents: read`, one text for each scope. */
+export function scopesOf(permissions: Permissions | undefined): string[] {
   if (typeof permissions === 'string') return [permissions];
   return Object.entries(permissions ?? {}).map(([scope, access]) => `${scope}: ${access}`);
+}
+
+function covers(granted: string, asked: string): boolean {
+  return granted === asked || granted === asked.replace(/: read$/, ': write');
 }

@@ -37,7 +37,7 @@ const Job = z
 const Call = z.object({
   inputs: Inputs.default({}),
   outputs: Outputs.default({}),
-  secrets: z.unknown().optional(),
+  secrets: z.record(z.string(), z.object({ description: z.string() }).loose()).default({}),
 });
 const Workflow = z.object({
   on: z.record(z.string(), z.unknown()),
@@ -56,7 +56,7 @@ export type Job = z.infer<typeof Job>;
 export type Workflow = z.infer<typeof Workflow>;
 export type Action = z.infer<typeof Action>;
 /** What a caller can give and get: an action, or a reusable workflow. */
-export type Callee = Pick<Action, 'inputs' | 'outputs'>;
+export type Callee = Pick<Action, 'inputs' | 'outputs'> & { secrets: object };
 
 /** Paths of all workflows (`.github/workflows`) and templates (`workflows`), relative to the repository. */
 export const workflowFiles = globSync('{.github/workflows,workflows}/*.yml', { cwd: root }).sort();

@@ -2,10 +2,15 @@
  * The trust zones, read off the workflow files: the job that trains runs the user's code, so it may hold nothing worth
  * stealing, and what comes after it must say in full when it runs.
  */
+import { scopesOf } from './calls.ts';
 import { type Job, ownPath, type Workflow } from './workflow-files.ts';
 
 /** Events whose runs hold more rights than the code that they check out. */
 const DANGEROUS = ['pull_request_target', 'workflow_run', 'issue_comment'];
+/** What a hosted job may have that asks for nothing itself, and so has what its caller grants. */
+const INHERITED = ['contents: read', 'packages: read'];
+/** The one secret that a workflow which trains may be given; what it does with it is looked at there. */
+const FOR_HOSTED = 'registry-auth';
 const OURS =
   "(github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository)";
 
@@ -23,7 +28,7 @@ export function zoneFaults(workflow: Workflow, called: (path: string) => Workflo
   const training = Object.keys(workflow.jobs).filter((name) => trains(workflow.jobs[name], called));
   for (const [name, job] of Object.entries(workflow.jobs)) {
     const found = [
-      ...(training.includes(name) ? trainingFaults(job, workflow) : []),
+      ...(training.includes(name) ? trainingFaults(job, workflow, called) : []),
       ...(follows(name, training, workflow) ? conditionFaults(job) : []),
     ];
     faults.push(...found.map((fault) => `job ${name} ${fault}`));
@@ -43,29 +48,45 @@ function trains(job: Job | undefined, called: (path: string) => Workflow): boole
   return path !== undefined && Object.values(called(path).jobs).some((inner) => trains(inner, called));
 }
 
-function trainingFaults(job: Job, workflow: Workflow): string[] {
-  const says = JSON.stringify([job, workflow.env ?? null]);
-  const calls = job.uses !== undefined;
+function trainingFaults(job: Job, workflow: Workflow, called: (path: string) => Workflow): string[] {
+  const path = ownPath(job.uses ?? '');
+  const says = JSON.stringify([path === undefined ? job : withoutHosted(job), workflow.env ?? null]);
   return [
-    ...permissionFaults(job.permissions ?? workflow.permissions, calls ? ['contents: read'] : []),
+    ...permissionFaults(
+      job.permissions ?? workflow.permissions,
+      path === undefined ? [] : asked(called(path)),
+    ),
     ...(/\bsecrets\b/.test(says) ? ['trains and is given a secret'] : []),
     ...(/github\.token/i.test(says) ? ['trains and is given the token'] : []),
     ...(job.environment === undefined ? [] : ['trains and has an environment']),
     ...(job.steps.some(({ uses }) => uses?.startsWith('actions/checkout@'))
       ? ['trains and checks source out']
       : []),
-    ...(calls || job.steps.length === 1 ? [] : ['trains and has other steps']),
-    ...(calls || conjuncts(job).includes(OURS) ? [] : ['trains for pull requests of forks']),
+    ...(path !== undefined || job.steps.length === 1 ? [] : ['trains and has other steps']),
+    ...(path !== undefined || conjuncts(job).includes(OURS) ? [] : ['trains for pull requests of forks']),
   ];
 }
 
 function permissionFaults(permissions: Job['permissions'], allowed: string[]): string[] {
   if (permissions === undefined) return ['trains with the default permissions'];
   if (typeof permissions === 'string') return [`trains with permissions ${permissions}`];
-  return Object.entries(permissions)
-    .map(([scope, access]) => `${scope}: ${access}`)
+  return scopesOf(permissions)
     .filter((granted) => !allowed.includes(granted))
     .map((granted) => `trains with ${granted}`);
+}
+
+/** What the jobs of a called workflow ask for; a caller grants no more. */
+function asked({ jobs, permissions }: Workflow): string[] {
+  return Object.values(jobs).flatMap((job) => {
+    const own = job.permissions ?? permissions;
+    return own === undefined ? INHERITED : scopesOf(own);
+  });
+}
+
+/** A call without the secret that only hosted jobs of the called workflow use. */
+function withoutHosted({ secrets, ...job }: Job): object {
+  const names = typeof secrets === 'object' ? Object.keys(secrets ?? {}) : ['inherit'];
+  return secrets === undefined || names.every((name) => name === FOR_HOSTED) ? job : { ...job, secrets };
 }
 
 /** True when a job that trains comes before this one, directly or not, so that its skipping must not be inherited. */

@@ -21,11 +21,14 @@ const { appendFileSync } = require('node:fs');
 const name = require('node:path').basename(__dirname);
 const env = process.env;
 for (const key of Object.keys(env).filter((key) => key.startsWith('INPUT_')).sort()) console.log(key + '=' + env[key]);
-for (const key of ['API_KEY', 'GITHUB_TOKEN']) if (env[key]) console.log(key + ' has ' + env[key].length + ' characters');
+for (const key of ['API_KEY', 'GITHUB_TOKEN', 'DOCKER_AUTH_CONFIG']) if (env[key]) console.log(key + ' has ' + env[key].length + ' characters');
 appendFileSync(env.GITHUB_STEP_SUMMARY, '# ' + name + '\\n\\nSummary\\n');
 for (const [key, value] of Object.entries(JSON.parse(env.STUB_OUTPUTS)[name])) appendFileSync(env.GITHUB_OUTPUT, key + '=' + value + '\\n');
 process.exitCode = env.STUB_FAILS === name ? 1 : 0;
 `;
+
+/** Of a template, when no variable says otherwise. */
+const STORE = 'oci://ghcr.io/acme/models/digits';
 
 let place: string;
 let library: string;
@@ -77,22 +80,27 @@ function act(options: Partial<ActOptions>, outputs = GIVEN, fails = ''): Promise
 const ran = (result: ActResult): string[] => Object.keys(result.jobs);
 
 test('a push goes through the whole line, digests in hand', async () => {
-  const result = await act({ secrets: { API_KEY: 'a-secret-of-18-chars' } });
+  const secrets = { API_KEY: 'a-secret-of-18-chars', TRAINYARD_REGISTRY_AUTH: '{"auths":{}}' };
+  const result = await act({ secrets });
   expect(ran(result)).toEqual(['build', 'train', 'package', 'release', 'deploy']);
   expect(result.status).toBe(0);
-  expect(jobOf(result, 'build').log).toContain('INPUT_PROJECT=.\nINPUT_STORE=artifact:\n');
+  expect(jobOf(result, 'build').log).toContain(`INPUT_PROJECT=.\nINPUT_STORE=${STORE}\n`);
   expect(jobOf(result, 'train').log).toContain(
-    'INPUT_HANDOFF=artifact:\nINPUT_PARAMS=\nINPUT_TRAINER=sha256:aa\n',
+    'INPUT_HANDOFF=artifact:\nINPUT_PARAMS=\nINPUT_PLAIN-HTTP=false\nINPUT_TRAINER=sha256:aa\n',
   );
   expect(jobOf(result, 'package').log).toContain(
-    'INPUT_RUN=sha256:dd\nINPUT_SERVER=sha256:bb\nINPUT_STORE=artifact:\nINPUT_TRAINER=sha256:aa\nINPUT_TRAINING-ID=sha256:cc\n',
+    `INPUT_RUN=sha256:dd\nINPUT_SERVER=sha256:bb\nINPUT_STORE=${STORE}\nINPUT_TOKEN=\nINPUT_TRAINER=sha256:aa\nINPUT_TRAINING-ID=sha256:cc\n`,
   );
   expect(jobOf(result, 'release').log).toContain('INPUT_ENVIRONMENT=staging\nINPUT_PACKAGE=sha256:ee\n');
-  expect(jobOf(result, 'deploy').log).toContain('INPUT_RELEASE=sha256:ff\n');
+  expect(jobOf(result, 'deploy').log).toContain(`INPUT_RELEASE=sha256:ff\nINPUT_STORE=${STORE}\n`);
   expect(jobOf(result, 'deploy').outputs.outcome).toBe('live');
   expect(jobOf(result, 'deploy').summary).toBe('# deploy\n\nSummary\n');
-  expect(ran(result).filter((job) => jobOf(result, job).log.includes('API_KEY has'))).toEqual(['deploy']);
-  expect(ran(result).filter((job) => jobOf(result, job).log.includes('GITHUB_TOKEN has'))).toEqual([]);
+  const having = (text: string): string[] =>
+    ran(result).filter((job) => jobOf(result, job).log.includes(text));
+  expect(having('API_KEY has')).toEqual(['deploy']);
+  expect(having('GITHUB_TOKEN has')).toEqual([]);
+  expect(having('INPUT_TOKEN=')).toEqual(['build', 'package', 'release', 'deploy']);
+  expect(having('DOCKER_AUTH_CONFIG has 12')).toEqual(['build', 'package', 'release', 'deploy']);
 });
 
 test('by hand, the environment, the parameters, the stores and the runner are what was asked for', async () => {
@@ -164,11 +172,30 @@ test('a pull request of the repository trains, one of a fork does not and is not
   expect(fork.status).toBe(0);
 });
 
+test('a pull request asks no registry, and uses folders where the team has some', async () => {
+  const options = {
+    event: 'pull_request',
+    workflow: 'pull-request.yml',
+    payload: pullRequest('acme/models'),
+  };
+  const places = async (vars: Record<string, string>): Promise<string> => {
+    const { log } = jobOf(await act({ ...options, vars }), 'build');
+    return [...log.matchAll(/INPUT_(?:HANDOFF|STORE)=(.*)/g)].map(([, value]) => value).join(' ');
+  };
+  const oci = 'oci://registry.example/acme/digits';
+  expect(await places({ TRAINYARD_STORE: oci, TRAINYARD_HANDOFF: `${oci}-handoff` })).toBe(
+    'artifact: artifact:',
+  );
+  expect(await places({ TRAINYARD_STORE: '/srv/yard', TRAINYARD_HANDOFF: '/srv/handoff' })).toBe(
+    '/srv/handoff /srv/yard',
+  );
+});
+
 test('a rollback asks deploy alone', async () => {
   const inputs = { release: 'previous', name: 'digits', environment: 'staging' };
   const result = await act({ event: 'workflow_dispatch', workflow: 'rollback.yml', payload: { inputs } });
   expect(ran(result)).toEqual(['deploy']);
   expect(jobOf(result, 'deploy').log).toContain(
-    'INPUT_ENVIRONMENT=staging\nINPUT_NAME=digits\nINPUT_RELEASE=previous\n',
+    `INPUT_ENVIRONMENT=staging\nINPUT_NAME=digits\nINPUT_PLAIN-HTTP=false\nINPUT_RELEASE=previous\nINPUT_STORE=${STORE}\n`,
   );
 });

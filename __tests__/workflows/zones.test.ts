@@ -1,10 +1,28 @@
 import { describe, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
+import { permissionsIn } from '../support/calls.ts';
 import { parseWorkflow, readWorkflow, type Workflow, workflowFiles } from '../support/workflow-files.ts';
 import { zoneFaults } from '../support/zones.ts';
 
 test.each(workflowFiles)('the zones of %s hold', (file) => {
   expect(zoneFaults(readWorkflow(file), readWorkflow)).toEqual([]);
+});
+
+/** What docs/stores.md says of permissions. */
+const TEMPLATES = {
+  pipeline: {
+    'pipeline/train/build': ['contents: read', 'packages: read'],
+    'pipeline/train/train': [],
+    'pipeline/package': ['contents: read', 'packages: write'],
+    'pipeline/release': ['contents: read', 'packages: write'],
+    deploy: ['packages: write'],
+  },
+  'pull-request': { 'train/build': ['contents: read'], 'train/train': [] },
+  rollback: { deploy: ['packages: write'] },
+};
+
+test.each(Object.entries(TEMPLATES))('each job of the template %s has what it needs', (name, jobs) => {
+  expect(permissionsIn(readWorkflow(`workflows/trainyard-${name}.yml`))).toEqual(jobs);
 });
 
 describe('a fault that is planted is found:', () => {
@@ -96,7 +114,7 @@ describe('a fault that is planted is found:', () => {
       train,
       ['jobs', 'build', 'steps', '2'],
       { uses: '$/actions/train' },
-      'job build trains with contents: read',
+      'job build trains with the default permissions',
     ],
     [
       'the whole line in one step',
@@ -125,6 +143,34 @@ describe('a fault that is planted is found:', () => {
       ['jobs', 'train', 'permissions'],
       { packages: 'write' },
       'job train trains with packages: write',
+    ],
+    [
+      'an identity for the called workflow',
+      template,
+      ['jobs', 'pipeline', 'permissions'],
+      { contents: 'read', packages: 'write', 'id-token': 'write' },
+      'job pipeline trains with id-token: write',
+    ],
+    [
+      'the credential of a registry',
+      train,
+      ['jobs', 'train', 'env'],
+      { DOCKER_AUTH_CONFIG: '${{ secrets.registry-auth }}' },
+      'job train trains and is given a secret',
+    ],
+    [
+      'another secret for the called workflow',
+      template,
+      ['jobs', 'pipeline', 'secrets'],
+      { 'registry-auth': '${{ secrets.A }}', key: '${{ secrets.KEY }}' },
+      'job pipeline trains and is given a secret',
+    ],
+    [
+      'a secret as an input of the called workflow',
+      template,
+      ['jobs', 'pipeline', 'with', 'params'],
+      '${{ secrets.KEY }}',
+      'job pipeline trains and is given a secret',
     ],
     [
       'all secrets for the called workflow',
