@@ -21,7 +21,8 @@ export async function send(
   fault: Failure | undefined,
 ): Promise<void> {
   if (fault === 'lose-answer') throw new Cut();
-  const length = lengthOf(body) + (fault === 'longer' ? 1 : fault === 'shorter' ? -1 : 0);
+  const more = fault === 'longer' ? 1 : fault === 'shorter' ? -1 : 0;
+  const length = lengthOf(body) === 0 ? 0 : lengthOf(body) + more;
   const digest = fault === 'wrong-digest' && { 'docker-content-digest': `sha256:${'0'.repeat(64)}` };
   if (record) record.status = status;
   response.writeHead(status, { ...(status !== 204 && { 'content-length': length }), ...headers, ...digest });
