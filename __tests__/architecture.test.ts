@@ -10,7 +10,7 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 /** What a part of the source may import besides itself. */
 const BELOW_STAGES = ['store', 'records', 'lib'];
-const STAGES = ['data', 'build', 'train', 'package', 'release', 'deploy', 'trace'];
+const STAGES = ['data', 'build', 'train', 'package', 'release', 'deploy', 'trace', 'verify'];
 const MAY: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   records: ['lib'],
@@ -20,6 +20,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   train: ['data', ...BELOW_STAGES],
   deploy: BELOW_STAGES,
   trace: BELOW_STAGES,
+  verify: BELOW_STAGES,
   build: ['data', 'source', ...BELOW_STAGES],
   package: ['source', ...BELOW_STAGES],
   release: ['source', ...BELOW_STAGES],

@@ -11,6 +11,7 @@ const actions: Readonly<Record<string, () => Promise<{ action: Action }>>> = {
   deploy: () => import('./actions/deploy.ts'),
   data: () => import('./actions/data.ts'),
   trace: () => import('./actions/trace.ts'),
+  verify: () => import('./actions/verify.ts'),
   line: () => import('./actions/line.ts'),
 };
 

@@ -84,18 +84,25 @@ export async function findRecord<C>(
 /** Reads a record's configuration. @throws UserError when it is not one of this kind, in a form that this version reads */
 export async function readConfig<C>(
   store: Store,
-  { name, schema }: Pick<Kind<C>, 'name' | 'schema'>,
+  kind: Pick<Kind<C>, 'name' | 'schema'>,
   digest: Digest,
   manifest: Manifest,
 ): Promise<C> {
-  const parsed = schema.safeParse(tryJson((await readBytes(store, manifest.config.digest)).toString('utf8')));
+  return parseConfig(await readBytes(store, manifest.config.digest), kind, `${digest} in ${store.location}`);
+}
+
+/** The same of its bytes; `place` says in the error whose they are. */
+export function parseConfig<C>(
+  bytes: Buffer,
+  { name, schema }: Pick<Kind<C>, 'name' | 'schema'>,
+  place: string,
+): C {
+  const parsed = schema.safeParse(tryJson(bytes.toString('utf8')));
   if (parsed.success) return parsed.data;
   const why = parsed.error.issues.map(({ path, message }) =>
     [path.join('.'), message].filter(Boolean).join(': '),
   );
-  throw new UserError(
-    `${digest} in ${store.location} is not a ${name} that this version reads: ${why.join('; ')}`,
-  );
+  throw new UserError(`${place} is not a ${name} that this version reads: ${why.join('; ')}`);
 }
 
 /** Reads a record that must be in one of these stores, the first that has it. */
