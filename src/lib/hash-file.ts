@@ -18,9 +18,11 @@ const threads = new Threads(hashWork);
 
 type OnBytes = (count: number) => void;
 
-/** A task, and how many bytes it reads. */
-interface Sized extends HashTask {
+interface FileToHash extends HashTask {
+  /** How many bytes it has, about. */
   readonly size: number;
+  /** What messages call it; its path unless given. */
+  readonly name?: string | undefined;
 }
 
 /** What a file holds, and the state of the file that held it. */
@@ -40,10 +42,10 @@ export interface FileHash {
  */
 export async function hashFile(
   file: string,
-  { to, onBytes }: { readonly to?: string | undefined; readonly onBytes?: OnBytes | undefined } = {},
+  { onBytes, ...how }: Pick<FileToHash, 'to' | 'name'> & { readonly onBytes?: OnBytes | undefined } = {},
 ): Promise<FileHash> {
   const { size } = await stat(file);
-  const [hash] = await hashBatch([{ path: file, size, to }], onBytes);
+  const [hash] = await hashBatch([{ path: file, size, ...how }], onBytes);
   if (hash === undefined) throw new Error(`${file} was not read`);
   return hash;
 }
@@ -56,28 +58,32 @@ export async function hashFiles(
   return (await inParallel(batchesOf(files), CORES, (batch) => hashBatch(batch, onBytes))).flat();
 }
 
-async function hashBatch(batch: readonly Sized[], onBytes: OnBytes = () => {}): Promise<FileHash[]> {
+async function hashBatch(batch: readonly FileToHash[], onBytes: OnBytes = () => {}): Promise<FileHash[]> {
   const reads =
     sizeOf(batch) >= WORTH_A_THREAD
       ? await threads.run(batch, onBytes)
       : hashWork(batch, { fs, crypto, path, tell: onBytes }).result;
   const hashes: FileHash[] = [];
-  for (const [i, read] of reads.entries()) hashes.push(await confirmed(batch[i]?.path ?? '', read));
+  for (const [i, read] of reads.entries()) {
+    const { path: file = '', name = file } = batch[i] ?? {};
+    if (!(await isConfirmed(file, read))) throw changedMeanwhile(name);
+    const { hex, size, after: state, at } = read;
+    hashes.push({ hex, size, state, isSettled: isSettled(state, at) });
+  }
   return hashes;
 }
 
 /**
- * That a file got another name, or lost one, shows in `ctime` as a write does whose other traces were wiped. The bytes tell which
- * of them it was.
+ * Whether what was read is what the file held all the time. That it got another name, or lost one, shows in `ctime` as a write does
+ * whose other traces were wiped; the bytes tell which of them it was.
  */
-async function confirmed(file: string, { hex, size, before, at, after }: FileRead): Promise<FileHash> {
-  if (BigInt(size) !== before.size || !isUnwritten(before, after)) throw changedMeanwhile(file);
-  if (before.ctimeNs !== after.ctimeNs && (await hashFile(file)).hex !== hex) throw changedMeanwhile(file);
-  return { hex, size, state: after, isSettled: isSettled(after, at) };
+async function isConfirmed(file: string, { hex, size, before, after }: FileRead): Promise<boolean> {
+  if (BigInt(size) !== before.size || !isUnwritten(before, after)) return false;
+  return before.ctimeNs === after.ctimeNs || (await hashFile(file)).hex === hex;
 }
 
-function batchesOf(files: readonly Sized[]): Sized[][] {
-  const batches: Sized[][] = [];
+function batchesOf(files: readonly FileToHash[]): FileToHash[][] {
+  const batches: FileToHash[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const file of files) {
     const last = batches.at(-1);
@@ -91,6 +97,6 @@ function batchesOf(files: readonly Sized[]): Sized[][] {
   return batches;
 }
 
-function sizeOf(files: readonly Sized[]): number {
+function sizeOf(files: readonly FileToHash[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }

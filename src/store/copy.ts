@@ -1,11 +1,12 @@
 import type { Blob, Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
+import { inParallel } from '../lib/in-parallel.ts';
 import type { KindName } from '../records/kind.ts';
 import { kindOf, kinds } from '../records/kinds.ts';
 import type { Descriptor, Manifest } from '../records/oci.ts';
 import { packageFacts } from '../records/package.ts';
 import { getManifest, readConfig, unknownRecord } from './records.ts';
-import type { Store } from './store.ts';
+import { AT_ONCE, type Store } from './store.ts';
 
 /**
  * Copies a record with all that it stands on: its chain of subjects, a Package's server Program, and the Source records
@@ -78,7 +79,9 @@ async function copyAlone(from: Store, to: Store, record: Found, withLayers: bool
   const tag = kind.tagOf(await readConfig<unknown>(from, kind, digest, manifest), digest);
   const blobs = [manifest.config, ...(withLayers ? manifest.layers : [])];
   if (await isWholeIn(to, tag, digest, blobs)) return;
-  for (const blob of blobs) await copyBlob(from, to, blob);
+  // The same bytes may be in it twice.
+  const once = new Map(blobs.map((blob) => [blob.digest, blob]));
+  await inParallel([...once.values()], AT_ONCE, (blob) => copyBlob(from, to, blob));
   await to.put(record.bytes, [tag]);
 }
 

@@ -28,7 +28,8 @@ export async function removeLeftovers(root: string, now: number): Promise<string
 async function isUntouched(path: string, since: number): Promise<boolean> {
   try {
     const found = await lstat(path);
-    if (found.mtimeMs > since) return false;
+    // A file that was just moved or linked here may have been written long ago.
+    if (Math.max(found.mtimeMs, found.ctimeMs) > since) return false;
     if (!found.isDirectory()) return true;
     for (const name of await readdir(path)) if (!(await isUntouched(join(path, name), since))) return false;
     return true;

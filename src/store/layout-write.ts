@@ -1,10 +1,11 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, constants, copyFile, link, open, rename, rm, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { chmod, copyFile as clone, constants, link, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   type Blob,
+  blobOf,
   type Digest,
   differs,
   digestOf,
@@ -14,7 +15,9 @@ import {
   VerifyingStream,
 } from '../lib/digest.ts';
 import { codeOf } from '../lib/errors.ts';
+import { changedMeanwhile, isUnwritten } from '../lib/file-state.ts';
 import { aside, writeWhole } from '../lib/files.ts';
+import { type FileHash, hashFile } from '../lib/hash-file.ts';
 import type { Content } from './store.ts';
 
 /** Where a layout keeps its blobs. */
@@ -53,28 +56,59 @@ async function writeStream(blobs: Blobs, stream: Readable, expected: Digest | un
   }
 }
 
+/**
+ * Takes a file by its name where that can be: then its bytes are read once, to know them. What somebody may still write is cloned,
+ * or copied and hashed on its way.
+ */
 async function takeFile(
   blobs: Blobs,
   file: string,
   how: 'move' | 'link' | 'copy',
   expected: Digest | undefined,
 ): Promise<Blob> {
-  // A copy is hashed on its way, so that a file which changes meanwhile cannot enter under a wrong name.
-  if (how === 'copy') return writeStream(blobs, createReadStream(file, { highWaterMark: 1 << 20 }), expected);
-  const blob = await digestOfFile(file);
-  if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
   const temporary = incoming(blobs);
+  const isShared = how !== 'copy' && (await share(file, temporary, how));
   try {
-    await (how === 'move' ? rename(file, temporary) : link(file, temporary)).catch(async (error: unknown) => {
-      if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error;
-      await copyFile(file, temporary, constants.COPYFILE_FICLONE);
-      if (how === 'move') await rm(file);
+    const hash = isShared ? await hashFile(temporary, { name: file }) : await copyFile(file, temporary);
+    const blob = blobOf(hash);
+    if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
+    await adopt(blobs, temporary, blob, async () => {
+      if (isShared && !isUnwritten(hash.state, await stat(temporary, { bigint: true })))
+        throw changedMeanwhile(file);
     });
-    await adopt(blobs, temporary, blob);
+    if (how === 'move' && !isShared) await rm(file);
     return blob;
+  } catch (error) {
+    if (how === 'move' && isShared) await rename(temporary, file).catch(() => {});
+    throw error;
   } finally {
     await rm(temporary, { force: true });
   }
+}
+
+/** Gives a file a second name, or another one, and nobody the right to write to it; false where the disk or its owner forbids that. */
+async function share(file: string, temporary: string, how: 'move' | 'link'): Promise<boolean> {
+  const ifImpossible = (error: unknown): false => {
+    if (['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EACCES'].includes(codeOf(error) ?? '')) return false;
+    throw error;
+  };
+  const isThere = await (how === 'move' ? rename : link)(file, temporary).then(() => true, ifImpossible);
+  if (!isThere || (await chmod(temporary, 0o444).then(() => true, ifImpossible))) return isThere;
+  await (how === 'move' ? rename(temporary, file) : rm(temporary));
+  return false;
+}
+
+/** Clones a file where the disk can; else copies it, so that what is hashed is what was written. */
+async function copyFile(file: string, temporary: string): Promise<FileHash> {
+  const before = await stat(file, { bigint: true });
+  const isCloned = await clone(file, temporary, constants.COPYFILE_FICLONE_FORCE).then(
+    () => true,
+    () => false,
+  );
+  if (!isCloned) return hashFile(file, { to: temporary });
+  const hash = await hashFile(temporary, { name: file });
+  if (!isUnwritten(before, await stat(file, { bigint: true }))) throw changedMeanwhile(file);
+  return hash;
 }
 
 /** A name for what has not its final one yet, on the same disk. */
@@ -82,11 +116,17 @@ function incoming(blobs: Blobs): string {
   return aside(join(blobs.folder, 'incoming'));
 }
 
-/** Gives a whole file its final name, on disk before it is seen. */
-async function adopt(blobs: Blobs, temporary: string, { digest }: Blob): Promise<void> {
+/** Gives a whole file its final name, on disk before it is seen. @param confirm fails if it should not have it after all */
+async function adopt(
+  blobs: Blobs,
+  temporary: string,
+  { digest }: Blob,
+  confirm: () => Promise<void> = async () => {},
+): Promise<void> {
   await chmod(temporary, 0o444);
   const file = await open(temporary, 'r');
   await file.datasync().finally(() => file.close());
+  await confirm();
   await rename(temporary, join(blobs.folder, hexOf(digest)));
 }
 

@@ -1,6 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { Blob, Digest } from '../lib/digest.ts';
 
+/** How many blobs are written at the same time: enough for all cores that hash, and for a network or a disk that answers late. */
+export const AT_ONCE = 8;
+
 /**
  * Where a content comes from. A file is moved in (it is ours to give), linked (it belongs to another store and never
  * changes) or copied (somebody may still write it). What can be opened is read again where a transfer has to begin anew.

@@ -1,12 +1,13 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError, userErrors } from '../lib/errors.ts';
+import { inParallel } from '../lib/in-parallel.ts';
 import { listTree } from '../lib/tree.ts';
 import type { Descriptor } from '../records/oci.ts';
 import { LOG_LAYER } from '../records/oci.ts';
 import { METRICS_LAYER, OUTPUT_LAYER } from '../records/run.ts';
 import { layer } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
+import { AT_ONCE, type Store } from '../store/store.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
@@ -27,12 +28,10 @@ export async function collectOutputs(store: Store, output: string): Promise<Desc
       'the program made no output: it must write its files into the folder that TRAINYARD_OUTPUT_DIR (or ${output} in the command) names',
     );
   }
-  const layers: Descriptor[] = [];
-  for (const { path } of files) {
+  return inParallel(files, AT_ONCE, async ({ path }) => {
     const blob = await store.write({ file: join(output, path), how: 'move' });
-    layers.push(layer(OUTPUT_LAYER, blob, path));
-  }
-  return layers;
+    return layer(OUTPUT_LAYER, blob, path);
+  });
 }
 
 /** Moves log and metrics into the store; what is empty is left out. */
