@@ -23,6 +23,8 @@ export interface Retrying {
   readonly hasProgressed?: () => boolean;
   /** Waits some milliseconds; tests pass their own. */
   readonly sleep?: ((milliseconds: number) => Promise<unknown>) | undefined;
+  /** Ends the waiting at once, with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 const ATTEMPTS = 5;
@@ -31,7 +33,9 @@ const LONGEST_WAIT_SECONDS = 300;
 
 /** Tries up to five times, waiting about 1, 2, 4 and 8 seconds, each by half more or less so that jobs do not come back in step. */
 export async function retry<T>(work: () => Promise<T>, retrying: Retrying): Promise<T> {
-  const { what, log, isTransient, hasProgressed = () => false, sleep = setTimeout } = retrying;
+  const { what, log, isTransient, hasProgressed = () => false, signal } = retrying;
+  const { sleep = (milliseconds: number) => setTimeout(milliseconds, undefined, signal && { signal }) } =
+    retrying;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
@@ -45,7 +49,10 @@ export async function retry<T>(work: () => Promise<T>, retrying: Retrying): Prom
       log.warning(
         `${what} failed (${messageOf(error)}); attempt ${attempt + 1} of ${ATTEMPTS} in ${wait / 1000} s`,
       );
-      await sleep(wait);
+      await sleep(wait).catch((cause: unknown) => {
+        signal?.throwIfAborted();
+        throw cause;
+      });
     }
   }
 }
