@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { tool } from '../../scripts/tools.ts';
-import { type Event, findPrevious } from '../../src/deploy/history.ts';
 import { fetchRelease, readParts } from '../../src/deploy/parts.ts';
 import { makeSpec } from '../../src/deploy/process/spec.ts';
 import { stateOf } from '../../src/deploy/state.ts';
 import { type Digest, digestOf } from '../../src/lib/digest.ts';
 import type { Outcome } from '../../src/records/deployment.ts';
+import { type Event, findPrevious } from '../../src/records/history.ts';
 import { release as releaseKind } from '../../src/records/release.ts';
 import { getRecord } from '../../src/store/records.ts';
 import { type Machine, servingMachine } from '../support/machines.ts';

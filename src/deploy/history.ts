@@ -1,13 +1,9 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
-import { type DeploymentConfig, deployment, servesAfter } from '../records/deployment.ts';
+import { deployment } from '../records/deployment.ts';
+import { type Event, findPrevious, lastServed, newestReleases } from '../records/history.ts';
 import { findRecord } from '../store/records.ts';
 import type { State } from './state.ts';
-
-/** A Deployment of a project in an environment, with the release that it deployed. */
-export interface Event extends DeploymentConfig {
-  readonly release: Digest;
-}
 
 /** What was deployed to an environment, the oldest first. */
 export async function historyOf({ store, name, environment }: State): Promise<Event[]> {
@@ -20,17 +16,6 @@ export async function historyOf({ store, name, environment }: State): Promise<Ev
     events.push({ ...found.config, release });
   }
   return events.sort((a, b) => a.endedAt.localeCompare(b.endedAt));
-}
-
-/** What served last, by the history's word; it may have ended with the machine since. */
-export function lastServed(history: readonly Event[]): Digest | undefined {
-  return history.reduce<Digest | undefined>((served, event) => servedAfter(event) ?? served, undefined);
-}
-
-function servedAfter(event: Event): Digest | null {
-  const serves = servesAfter(event);
-  if (serves === 'none') return null;
-  return serves === 'this' ? event.release : event.before;
 }
 
 /**
@@ -54,19 +39,4 @@ export function previousOf(
   throw new UserError(
     `${current} is the first release that was live here, so there is no previous one; give the digest of a release${others}`,
   );
-}
-
-/** The same, or undefined when there is none. */
-export function findPrevious(history: readonly Event[], current = lastServed(history)): Digest | undefined {
-  // A deploy that was killed after its switch left no Deployment of its own; what the next one found serving tells of it.
-  const first = history.findIndex((event) => event.before === current || servedAfter(event) === current);
-  const found = history[first]?.before ?? current;
-  const before = found === current ? lastServed(history.slice(0, first === -1 ? undefined : first)) : found;
-  return before === current ? undefined : before;
-}
-
-/** The releases that were live last, the newest first. */
-export function newestReleases(history: readonly Event[], count: number): Digest[] {
-  const live = history.filter((event) => servesAfter(event) === 'this').map(({ release }) => release);
-  return [...new Set(live.reverse())].slice(0, count);
 }
