@@ -50,9 +50,9 @@ function dying(store: LayoutStore, after: number): Store {
     children: (digest) => store.children(digest),
     names: (prefix) => store.names(prefix),
     resolve: (name) => store.resolve(name),
-    take: async (from, digest) => {
+    take: async (from, blob) => {
       step();
-      return store.take(from, digest);
+      return store.take(from, blob);
     },
     scratch: () => store.scratch(),
     write: async (content, expected) => {

@@ -1,7 +1,6 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { stat } from 'node:fs/promises';
-import * as path from 'node:path';
 import { changedMeanwhile, type FileState, isSettled, isUnwritten } from './file-state.ts';
 import { type FileRead, type HashTask, hashWork } from './hash-work.ts';
 import { inParallel } from './in-parallel.ts';
@@ -62,7 +61,7 @@ async function hashBatch(batch: readonly FileToHash[], onBytes: OnBytes = () => 
   const reads =
     sizeOf(batch) >= WORTH_A_THREAD
       ? await threads.run(batch, onBytes)
-      : hashWork(batch, { fs, crypto, path, tell: onBytes }).result;
+      : hashWork(batch, { fs, crypto, tell: onBytes }).result;
   const hashes: FileHash[] = [];
   for (const [i, read] of reads.entries()) {
     const { path: file = '', name = file } = batch[i] ?? {};

@@ -20,7 +20,10 @@ export interface FileRead {
 }
 
 /** Reads files from their first to their last byte. Runs in a thread, see `Threads`: it uses nothing from around it. */
-export function hashWork(tasks: readonly HashTask[], { fs, crypto, tell }: Builtins): Made<FileRead[]> {
+export function hashWork(
+  tasks: readonly HashTask[],
+  { fs, crypto, tell }: Pick<Builtins, 'fs' | 'crypto' | 'tell'>,
+): Made<FileRead[]> {
   // As much as stays in a core's own cache.
   const buffer = Buffer.allocUnsafeSlow(256 * 1024);
   const tellEvery = 32 * buffer.length;

@@ -14,6 +14,8 @@ export interface Builtins {
   readonly fs: typeof import('node:fs');
   readonly crypto: typeof import('node:crypto');
   readonly path: typeof import('node:path');
+  readonly net: typeof import('node:net');
+  readonly tls: typeof import('node:tls');
   /** Tells whoever waits how much more is done. */
   readonly tell: (count: number) => void;
 }
@@ -43,15 +45,16 @@ export class Threads<T, R> {
    * @param work is sent to the threads as text, because the bundle is one file: it may use its arguments and nothing from around it
    * @param most as many threads as cores, unless given
    */
-  constructor(work: (task: T, node: Builtins) => Made<R>, most = CORES) {
+  constructor(work: (task: T, node: Builtins) => Made<R> | Promise<Made<R>>, most = CORES) {
     this.#code = `
 const { parentPort } = require('node:worker_threads');
 const tell = (told) => parentPort.postMessage({ told });
-const node = { fs: require('node:fs'), crypto: require('node:crypto'), path: require('node:path'), tell };
+const node = { tell };
+for (const name of ['fs', 'crypto', 'path', 'net', 'tls']) Object.defineProperty(node, name, { get: () => require('node:' + name) });
 const work = ${work.toString()};
-parentPort.on('message', (task) => {
+parentPort.on('message', async (task) => {
   try {
-    const { result, transfer = [] } = work(task, node);
+    const { result, transfer = [] } = await work(task, node);
     parentPort.postMessage({ result }, transfer);
   } catch (error) {
     parentPort.postMessage({ failure: { ...error, message: error.message, stack: error.stack } });

@@ -1,26 +1,23 @@
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
-import { codeOf, MachineError, UserError } from './errors.ts';
+import { MachineError, UserError } from './errors.ts';
 import type { Log } from './log.ts';
 import { isLoopback } from './loopback.ts';
 import { proxyFor } from './proxy.ts';
 import { retry, TransientError } from './retry.ts';
-import { skipBytes } from './streams.ts';
+import { bytesOf, placeOf, refuseTransient, startAt, type WebAnswer } from './web-answer.ts';
+import { asTransient, failureOf } from './web-failures.ts';
+
+type Headers = Readonly<Record<string, string>>;
 
 export interface WebRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
   /** Asked for anew at every attempt, because a stream can be sent once only. */
   readonly body?: () => Promise<Uint8Array | Readable>;
-}
-
-export interface WebAnswer {
-  readonly status: number;
-  readonly headers: { readonly [name: string]: string | undefined };
-  /** Where the answer came from in the end. */
-  readonly url: URL;
-  readonly body: Readable;
+  /** What is sent is not for others: a redirect to another host is an answer, and not followed. */
+  readonly staysHome?: boolean;
 }
 
 export interface WebOptions {
@@ -33,14 +30,15 @@ export interface WebOptions {
   readonly sleep?: ((milliseconds: number) => Promise<unknown>) | undefined;
 }
 
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-const MOST_REDIRECTS = 5;
-const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
+export const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+export const MOST_REDIRECTS = 5;
 const CONNECT_MS = 30_000;
 /** A registry may take minutes to check a large upload before it answers. */
 const ANSWER_MS = 600_000;
 /** The longest silence in the middle of a body. */
 const SILENCE_MS = 60_000;
+/** Bytes that an answer has which says what is wrong. */
+const SMALL = 1 << 16;
 
 /** HTTP as a client of registries and of hosts of data needs it: proxies, redirects that take no credential along, retries. */
 export class Web {
@@ -78,6 +76,7 @@ export class Web {
         isTransient: (error) => error instanceof TransientError,
         ...(hasProgressed !== undefined && { hasProgressed }),
         sleep,
+        signal,
       },
     );
   }
@@ -119,31 +118,48 @@ export class Web {
    * @throws TransientError when it may succeed later
    */
   async once(wanted: WebRequest): Promise<WebAnswer> {
-    let { url, headers = {} } = wanted;
+    let { url, headers = {}, method, body } = wanted;
     for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
-      const answer = await this.#send({ ...wanted, url, headers });
-      const { location } = answer.headers;
-      if (!REDIRECTS.has(answer.status) || location === undefined) return refuseTransient(wanted, answer);
-      answer.body.destroy();
-      const next = new URL(location, url);
-      if (next.protocol !== url.protocol && next.protocol !== 'https:')
-        throw new UserError(`${url.host} redirects to ${next.origin}, away from https; this is not followed`);
-      if (next.origin !== url.origin) headers = withoutCredentials(headers);
-      url = next;
+      const answer = await this.#send({ method, url, headers, ...(body && { body }) });
+      const { location = '' } = answer.headers;
+      if (!REDIRECTS.has(answer.status) || !URL.canParse(location, url.href))
+        return refuseTransient(wanted.method, answer);
+      if (wanted.staysHome === true && new URL(location, url).origin !== url.origin) return answer;
+      // Read, so that the connection serves again; what else it says is for browsers.
+      await bytesOf(answer, SMALL).catch(() => {});
+      if (answer.status === 303 && method !== 'HEAD') [method, body] = ['GET', undefined];
+      ({ url, headers } = this.redirect(url, headers, location));
     }
     throw new MachineError(
       `${wanted.method} ${placeOf(wanted.url)} redirects more than ${MOST_REDIRECTS} times`,
     );
   }
 
+  /** Where a redirect leads, and with which headers. @throws UserError when that is away from https */
+  redirect(url: URL, headers: Headers, location: string): { url: URL; headers: Headers } {
+    const next = new URL(location, url);
+    if (next.protocol !== url.protocol && next.protocol !== 'https:')
+      throw new UserError(`${url.host} redirects to ${next.origin}, away from https; this is not followed`);
+    this.#refusePlain(next);
+    return { url: next, headers: next.origin === url.origin ? headers : withoutCredentials(headers) };
+  }
+
+  /** The proxy that a URL is asked for through; undefined when there is none. */
+  proxyOf(url: URL): string | undefined {
+    return proxyFor(url, this.#options.env);
+  }
+
   async #send({ method, url, headers, body }: WebRequest): Promise<WebAnswer> {
     this.#refusePlain(url);
     const answer = await request(url, {
       method,
-      headers: { 'user-agent': 'trainyard', ...headers },
+      // Contents are compared with their digests, so nothing on the way may pack them.
+      headers: { 'user-agent': 'trainyard', 'accept-encoding': 'identity', ...headers },
       body: (await body?.()) ?? null,
       dispatcher: this.#agentFor(url),
       signal: this.#options.signal,
+    }).catch((error: unknown) => {
+      throw failureOf(error, url);
     });
     const flat = Object.entries(answer.headers).map(([name, value = '']) => [name, String(value)]);
     // Whoever reads the body sees the failure; one that nobody reads must not end the process.
@@ -152,7 +168,7 @@ export class Web {
   }
 
   #agentFor(url: URL): Dispatcher {
-    const uri = proxyFor(url, this.#options.env);
+    const uri = this.proxyOf(url);
     const known = this.#agents.get(uri);
     if (known !== undefined) return known;
     const times = { connect: { timeout: CONNECT_MS }, headersTimeout: ANSWER_MS, bodyTimeout: SILENCE_MS };
@@ -170,74 +186,8 @@ export class Web {
   }
 }
 
-/** The URL without its query, which may hold a signature. */
-export function placeOf({ origin, pathname }: URL): string {
-  return `${origin}${pathname}`;
-}
-
-/** The whole of a small answer. @throws MachineError beyond `limit` bytes */
-export async function bytesOf({ body, url }: WebAnswer, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > limit) throw new MachineError(`${placeOf(url)}: the answer is larger than ${limit} bytes`);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** Reads an answer to its end and forgets it, so that its connection can be used again. */
-export async function drop({ body }: WebAnswer): Promise<void> {
-  for await (const _ of body);
-}
-
-/** The header that asks for what lies at an offset and behind it. */
-export function rangeFrom(offset: number): Record<string, string> {
-  return offset === 0 ? {} : { range: `bytes=${offset}-` };
-}
-
-async function startAt(answer: WebAnswer, check: (answer: WebAnswer) => Promise<void>, at: number) {
-  const isBehindEnd = answer.status === 416 && at > 0;
-  if (!isBehindEnd) await check(answer);
-  const isPart = answer.status === 206 && answer.headers['content-range']?.startsWith(`bytes ${at}-`);
-  // A server that knows no ranges sends the whole again.
-  const rest: AsyncIterator<Buffer> = isBehindEnd ? none() : skipBytes(answer.body, isPart ? 0 : at);
-  return { first: await rest.next(), rest };
-}
-
-async function* none(): AsyncGenerator<Buffer> {}
-
-async function refuseTransient({ method }: WebRequest, answer: WebAnswer): Promise<WebAnswer> {
-  if (!TRANSIENT.has(answer.status)) return answer;
-  const text = (await bytesOf(answer, 1 << 16).catch(() => Buffer.alloc(0))).toString().slice(0, 200);
-  const said = text === '' ? '' : `: ${text}`;
-  throw new TransientError(`${method} ${placeOf(answer.url)} was answered with ${answer.status}${said}`, {
-    waitSeconds: secondsUntil(answer.headers['retry-after']),
-  });
-}
-
-/** Retry-After: seconds, or a date (RFC 9110, 10.2.3). */
-function secondsUntil(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d+$/.test(text)) return Number(text);
-  const until = Date.parse(text);
-  return Number.isNaN(until) ? undefined : Math.max(0, (until - Date.now()) / 1000);
-}
-
-function withoutCredentials(headers: Readonly<Record<string, string>>): Record<string, string> {
+function withoutCredentials(headers: Headers): Headers {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => !/^(authorization|cookie)$/i.test(name)),
   );
-}
-
-/** What the network does, or undici says of it. */
-const NETWORK =
-  /^(E(CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)|ENOTFOUND|UND_ERR_(SOCKET|\w*TIMEOUT|RES\w+|INFO)|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/;
-
-function asTransient(error: unknown): unknown {
-  const code = codeOf(error);
-  if (code !== undefined && NETWORK.test(code))
-    return new TransientError(error instanceof Error ? error.message : code, { cause: error });
-  return error;
 }

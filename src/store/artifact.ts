@@ -4,9 +4,10 @@ import type { Artifact } from '@actions/artifact';
 import { type Blob, type Digest, hexOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { EMPTY, EMPTY_LAYER, type Manifest, manifestOf } from '../records/oci.ts';
-import { layerLimits, RECORD_LIMITS, retentionLimits } from './artifact-limits.ts';
-import { type ArtifactName, layersName, parseArtifactName, recordName } from './artifact-names.ts';
-import { packRecord, unpackRecord } from './artifact-record.ts';
+import { retentionLimits } from './artifact-limits.ts';
+import { type ArtifactName, layersName, recordName } from './artifact-names.ts';
+import { ArtifactReader, type Found } from './artifact-reader.ts';
+import { packRecord } from './artifact-record.ts';
 import { RunArtifacts, type RunOptions } from './artifact-run.ts';
 import { LayoutStore } from './layout.ts';
 import { readBytes } from './records.ts';
@@ -31,21 +32,6 @@ export function artifactStore(options: ArtifactStoreOptions): Store {
   return new ArtifactStore(options);
 }
 
-/** How many records are downloaded at a time. */
-const AT_ONCE = 8;
-
-/** A record that was found in the run: verified and staged. */
-interface Found {
-  readonly tag: string;
-  readonly digest: Digest;
-  readonly manifest: Manifest;
-}
-
-/** An artifact of ours in the run. */
-interface Listed extends ArtifactName {
-  readonly artifact: Artifact;
-}
-
 /**
  * A layout in the artifacts of one workflow run. Contents are staged in a folder until the record that lists them is
  * put; then they go into two artifacts: the layers first, then manifest and configuration as a layout of their own. So a
@@ -57,8 +43,7 @@ class ArtifactStore implements Store {
   readonly #folder: string;
   readonly #staged: LayoutStore;
   readonly #run: RunArtifacts;
-  /** By the artifact's id, which never stands for other bytes. */
-  readonly #found = new Map<number, Found>();
+  readonly #reader: ArtifactReader;
   /** Which artifacts may hold a layer, and of which record; the oldest first, because later records do not repeat it. */
   #holders = new Map<Digest, { artifact: Artifact; manifest: Manifest }[]>();
   /** Layers that are known to lie in the run, and need no upload with another record. */
@@ -68,6 +53,7 @@ class ArtifactStore implements Store {
     this.#folder = folder;
     this.#staged = new LayoutStore(folder, this.location);
     this.#run = new RunArtifacts(options);
+    this.#reader = new ArtifactReader(this.#run, this.#staged);
     this.limits = retentionLimits(env.GITHUB_RETENTION_DAYS);
   }
 
@@ -86,13 +72,16 @@ class ArtifactStore implements Store {
     return this.#staged.read(digest);
   }
 
-  /** Downloads what holds a blob, unless it is here. */
+  /** Downloads what holds a blob, unless it is here; a damaged artifact counts only where no other holds it. */
   async #stage(digest: Digest): Promise<void> {
     await this.has(digest);
+    let damage: UserError | undefined;
     for (const { artifact, manifest } of this.#holders.get(digest) ?? []) {
-      if (await this.#staged.has(digest)) break;
-      await this.#fetchLayers(artifact, manifest);
+      if (await this.#staged.has(digest)) return;
+      const found = await this.#fetchLayers(artifact, manifest);
+      if (found instanceof UserError) damage ??= found;
     }
+    if (damage !== undefined && !(await this.#staged.has(digest))) throw damage;
   }
 
   async peek(digest: Digest, offset: number, length: number): Promise<Buffer> {
@@ -116,67 +105,50 @@ class ArtifactStore implements Store {
 
   async get(digest: Digest): Promise<Uint8Array | undefined> {
     if (!(await this.#staged.has(digest))) {
-      await this.#records(await this.#list(), ({ tag }) => tag.endsWith(`-${hexOf(digest, 12)}`));
+      await this.#records(({ tag }) => tag.endsWith(`-${hexOf(digest, 12)}`));
     }
     return this.#staged.get(digest);
   }
 
   async children(digest: Digest): Promise<readonly Digest[]> {
-    const found = await this.#records(await this.#list(), ({ subject }) => subject === hexOf(digest, 12));
+    const found = await this.#records(({ subject }) => subject === hexOf(digest, 12));
     const children = found.filter(({ manifest }) => manifest.subject?.digest === digest);
     return [...new Set(children.map((child) => child.digest))];
   }
 
   async names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
-    const found = await this.#records(await this.#list(), ({ tag }) => tag.startsWith(prefix));
+    const found = await this.#records(({ tag }) => tag.startsWith(prefix));
     return new Map(found.map(({ tag, digest }) => [tag, digest]));
   }
 
   async resolve(name: string): Promise<Digest | undefined> {
-    return (await this.names(name)).get(name);
+    return (await this.#records(({ tag }) => tag === name)).at(-1)?.digest;
   }
 
-  take(from: Store, digest: Digest): Promise<boolean> {
-    return this.#staged.take(from, digest);
+  take(from: Store, blob: Blob): Promise<boolean> {
+    return this.#staged.take(from, blob);
   }
 
   scratch(): Promise<string> {
     return this.#staged.scratch();
   }
 
-  async #list(): Promise<readonly Listed[]> {
-    return (await this.#run.list()).flatMap((artifact) => {
-      const name = parseArtifactName(artifact.name);
-      return name === undefined ? [] : [{ ...name, artifact }];
-    });
+  async #records(isWanted: (name: ArtifactName) => boolean): Promise<readonly Found[]> {
+    return this.#reader.records(await this.#reader.list(), isWanted);
   }
 
-  /** The records among artifacts, the oldest first; a damaged one counts only where no other has its tag. */
-  async #records(
-    artifacts: readonly Listed[],
-    isWanted: (name: ArtifactName) => boolean,
-  ): Promise<readonly Found[]> {
-    const wanted = artifacts.filter((name) => name.holds === 'record' && isWanted(name));
-    const found: Found[] = [];
-    const damaged: { tag: string; error: UserError }[] = [];
-    for (let i = 0; i < wanted.length; i += AT_ONCE) {
-      const some = wanted.slice(i, i + AT_ONCE).map(({ artifact, tag }) => this.#fetchRecord(artifact, tag));
-      for (const record of await Promise.all(some)) {
-        if ('digest' in record) found.push(record);
-        else damaged.push(record);
-      }
-    }
-    const alone = damaged.find(({ tag }) => !found.some((record) => record.tag === tag));
-    if (alone !== undefined) throw alone.error;
+  async #fetchLayers(artifact: Artifact, manifest: Manifest): Promise<ReadonlySet<Digest> | UserError> {
+    const found = await this.#reader.layers(artifact, manifest);
+    if (!(found instanceof UserError)) for (const digest of found) this.#uploaded.add(digest);
     return found;
   }
 
   /** Learns which layers lie in the run, and stages the manifests and configurations of all its records. */
   async #lookThrough(): Promise<void> {
-    const artifacts = await this.#list();
+    const artifacts = await this.#reader.list();
     const layers = artifacts.filter(({ holds }) => holds === 'layers');
     this.#holders = new Map();
-    for (const { tag, manifest } of await this.#records(artifacts, () => true)) {
+    for (const { tag, manifest } of await this.#reader.records(artifacts, () => true)) {
       const places = layers
         .filter((place) => place.tag === tag)
         .map(({ artifact }) => ({ artifact, manifest }));
@@ -186,44 +158,17 @@ class ArtifactStore implements Store {
     }
   }
 
-  async #fetchRecord(artifact: Artifact, tag: string): Promise<Found | { tag: string; error: UserError }> {
-    const known = this.#found.get(artifact.id);
-    if (known !== undefined) return known;
-    const folder = await this.#staged.scratch();
-    try {
-      const record = await this.#run.download(artifact, folder, RECORD_LIMITS, (files) =>
-        unpackRecord(files, tag),
-      );
-      const found = { tag, digest: record.digest, manifest: record.manifest };
-      for (const bytes of [record.config, record.bytes]) await this.#staged.write({ bytes });
-      this.#found.set(artifact.id, found);
-      return found;
-    } catch (error) {
-      if (error instanceof UserError) return { tag, error };
-      throw error;
-    }
-  }
-
-  async #fetchLayers(artifact: Artifact, manifest: Manifest): Promise<void> {
-    const folder = await this.#staged.scratch();
-    await this.#run.download(artifact, folder, layerLimits(manifest), async (files) => {
-      const inside = new LayoutStore(files);
-      for (const { digest } of manifest.layers) {
-        if (!(await inside.has(digest))) continue;
-        await this.#staged.write({ file: inside.pathOf(digest), how: 'move' }, digest);
-        this.#uploaded.add(digest);
-      }
-    });
-  }
-
   /** Uploads those layers that are staged and not in the run yet; a layer that is neither is known to be elsewhere. */
-  async #uploadLayers(tag: string, { layers }: Manifest): Promise<void> {
+  async #uploadLayers(tag: string, manifest: Manifest): Promise<void> {
     const missing = new Set<Digest>();
-    for (const { digest } of layers)
+    for (const { digest } of manifest.layers)
       if (!this.#uploaded.has(digest) && (await this.#staged.has(digest))) missing.add(digest);
     if (missing.size === 0) return;
     const files = [...missing].map((digest) => this.#staged.pathOf(digest));
-    await this.#run.upload(layersName(tag), files, this.#folder, async () => true);
+    await this.#run.upload(layersName(tag), files, this.#folder, async (taken) => {
+      const found = await this.#fetchLayers(taken, manifest);
+      return !(found instanceof UserError) && [...missing].every((digest) => found.has(digest));
+    });
     for (const digest of missing) this.#uploaded.add(digest);
   }
 
@@ -235,10 +180,10 @@ class ArtifactStore implements Store {
       const files = await packRecord(folder, tag, { digest, manifest, bytes, config });
       const name = recordName(tag, manifest.subject?.digest);
       const id = await this.#run.upload(name, files, folder, async (taken) => {
-        const record = await this.#fetchRecord(taken, tag);
-        return 'digest' in record && record.digest === digest;
+        const record = await this.#reader.record(taken, tag);
+        return !(record instanceof UserError) && record.digest === digest;
       });
-      this.#found.set(id, found);
+      this.#reader.know(id, found);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -28,9 +28,10 @@ export async function copyRecord(
 }
 
 /** Copies one blob unless it is there; its bytes are moved only where the stores cannot link or mount it. */
-export async function copyBlob(from: Store, to: Store, { digest, size }: Blob): Promise<void> {
+export async function copyBlob(from: Store, to: Store, blob: Blob): Promise<void> {
+  const { digest, size } = blob;
   if (await to.has(digest)) return;
-  if (await to.take(from, digest)) return;
+  if (await to.take(from, blob)) return;
   const written = await to.write({ open: () => from.read(digest), size }, digest);
   if (written.size === size) return;
   throw new UserError(

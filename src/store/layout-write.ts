@@ -18,7 +18,7 @@ import { codeOf } from '../lib/errors.ts';
 import { changedMeanwhile, isUnwritten } from '../lib/file-state.ts';
 import { aside, writeWhole } from '../lib/files.ts';
 import { type FileHash, hashFile } from '../lib/hash-file.ts';
-import type { Content } from './store.ts';
+import type { Content, Store } from './store.ts';
 
 /** Where a layout keeps its blobs. */
 export interface Blobs {
@@ -109,6 +109,23 @@ async function copyFile(file: string, temporary: string): Promise<FileHash> {
   const hash = await hashFile(temporary, { name: file });
   if (!isUnwritten(before, await stat(file, { bigint: true }))) throw changedMeanwhile(file);
   return hash;
+}
+
+/**
+ * Has a store write one of its large blobs, where it can. What another store has can be had again, so nothing waits until it is on
+ * the disk.
+ */
+export async function receiveBlob(blobs: Blobs, from: Store, blob: Blob): Promise<boolean> {
+  if (from.fetch === undefined) return false;
+  const temporary = incoming(blobs);
+  try {
+    if (!(await from.fetch(blob, temporary))) return false;
+    await chmod(temporary, 0o444);
+    await rename(temporary, join(blobs.folder, hexOf(blob.digest)));
+    return true;
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }
 
 /** A name for what has not its final one yet, on the same disk. */

@@ -19,7 +19,7 @@ import { type LayoutFolder, makeLayout } from './layout-folder.ts';
 import { LayoutIndex } from './layout-index.ts';
 import { confirmPresence, removeFrom } from './layout-remove.ts';
 import { repairLayout } from './layout-repair.ts';
-import { writeBlob } from './layout-write.ts';
+import { type Blobs, receiveBlob, writeBlob } from './layout-write.ts';
 import type { Content, Removed, Store } from './store.ts';
 
 /** Manifests are read into memory, and somebody may give the digest of a model's file for a record's. */
@@ -74,9 +74,7 @@ export class LayoutStore implements Store {
 
   async write(content: Content, expected?: Digest): Promise<Blob> {
     return this.#onDisk(async () => {
-      await makeLayout(this.#root, this.location);
-      const folder = join(this.#root, 'blobs', 'sha256');
-      const blob = await writeBlob({ location: this.location, folder }, content, expected);
+      const blob = await writeBlob(await this.#blobs(), content, expected);
       this.#counted.add(blob.digest);
       return blob;
     });
@@ -134,12 +132,16 @@ export class LayoutStore implements Store {
     return (await this.#index.names(name)).get(name);
   }
 
-  /** From another folder by a link, verified; from elsewhere not. */
-  async take(from: Store, digest: Digest): Promise<boolean> {
-    const file = from.pathOf?.(digest);
-    if (file === undefined || !(await from.has(digest))) return false;
-    await this.write({ file, how: 'link' }, digest);
-    return true;
+  /** From another folder by a link, from a registry as a file; verified. */
+  async take(from: Store, blob: Blob): Promise<boolean> {
+    const file = from.pathOf?.(blob.digest);
+    if (file !== undefined && (await from.has(blob.digest))) {
+      await this.write({ file, how: 'link' }, blob.digest);
+      return true;
+    }
+    const isTaken = await this.#onDisk(async () => receiveBlob(await this.#blobs(), from, blob));
+    if (isTaken) this.#counted.add(blob.digest);
+    return isTaken;
   }
 
   async scratch(): Promise<string> {
@@ -171,6 +173,11 @@ export class LayoutStore implements Store {
     const subject = manifest && subjectIn(manifest);
     if (manifest !== undefined) this.#subjects.set(digest, subject);
     return subject;
+  }
+
+  async #blobs(): Promise<Blobs> {
+    await makeLayout(this.#root, this.location);
+    return { location: this.location, folder: join(this.#root, 'blobs', 'sha256') };
   }
 
   /** Names the store where the system names no file. */

@@ -49,7 +49,9 @@ export interface Store {
    * Takes a blob from another store without moving its bytes through this machine: a link on one disk, a mount within one
    * registry. False when that cannot be done; then the caller copies.
    */
-  take(from: Store, digest: Digest): Promise<boolean>;
+  take(from: Store, blob: Blob): Promise<boolean>;
+  /** Writes a large blob, verified, into a new file, faster than a stream could; false, with that file in any state, where it cannot. */
+  fetch?(blob: Blob, file: string): Promise<boolean>;
   /** A new empty folder, on the disk where blobs will lie if there is one, so that a move is a rename. The caller removes it. */
   scratch(): Promise<string>;
   /** The blob as a file that nobody changes, where this store has such; its bytes are not verified. */

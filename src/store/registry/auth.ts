@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
-import { bytesOf, placeOf, type Web, type WebAnswer, type WebRequest } from '../../lib/web.ts';
+import type { Web, WebRequest } from '../../lib/web.ts';
+import { bytesOf, placeOf, type WebAnswer } from '../../lib/web-answer.ts';
 import { type Challenge, parseChallenge } from './challenge.ts';
 import { type Credential, WHERE } from './credentials.ts';
 
@@ -14,10 +15,13 @@ const DEFAULT_SECONDS = 60;
 const MARGIN = 0.2;
 
 const tokenAnswer = z.looseObject({
-  token: z.string().optional(),
-  access_token: z.string().optional(),
-  expires_in: z.number().optional(),
+  token: z.string().nullish(),
+  access_token: z.string().nullish(),
+  // Many leave it out, and some write it as text.
+  expires_in: z.coerce.number().positive().optional().catch(undefined),
 });
+
+type Bearer = Extract<Challenge, { scheme: 'bearer' }>;
 
 interface Token {
   readonly text: string;
@@ -48,25 +52,37 @@ export class Auth {
     if (this.#challenge === undefined) return {};
     if (this.#challenge.scheme === 'basic') return { authorization: await this.#basic() };
     const key = scopes.join(' ');
-    let token = await this.#tokens.get(key);
-    if (token === undefined || token.until < Date.now()) {
-      const fetched = this.#fetch(this.#challenge, scopes);
-      this.#tokens.set(key, fetched);
-      token = await fetched.catch((error: unknown) => {
-        this.#tokens.delete(key);
-        throw error;
-      });
-    }
-    return { authorization: `Bearer ${token.text}` };
+    const known = this.#tokens.get(key);
+    const token = await known;
+    if (token !== undefined && token.until > Date.now()) return bearer(token);
+    // Of many requests that find it ended, the first has it renewed.
+    if (this.#tokens.get(key) === known) this.#renew(key, this.#challenge, scopes);
+    const renewed = await this.#tokens.get(key);
+    return renewed === undefined ? this.headers(scopes) : bearer(renewed);
   }
 
-  /** Learns from a 401 what is asked for. False when it asks for nothing that could be given. */
-  learn(answer: WebAnswer, scopes: readonly Scope[]): boolean {
+  /**
+   * Learns from a 401 what is asked for. False when it asks for nothing that could be given.
+   * @param sent the Authorization header that was refused
+   */
+  async learn(answer: WebAnswer, scopes: readonly Scope[], sent: string | undefined): Promise<boolean> {
     const challenge = parseChallenge(answer.headers['www-authenticate'] ?? '');
     if (challenge === undefined) return false;
     this.#challenge = challenge;
-    this.#tokens.delete(scopes.join(' '));
+    const key = scopes.join(' ');
+    const known = this.#tokens.get(key);
+    const token = await known?.catch(() => undefined);
+    // Another request may have had it renewed meanwhile.
+    if (token !== undefined && bearer(token).authorization === sent && this.#tokens.get(key) === known)
+      this.#tokens.delete(key);
     return true;
+  }
+
+  #renew(key: string, challenge: Bearer, scopes: readonly Scope[]): void {
+    const fetched = this.#fetch(challenge, scopes);
+    this.#tokens.set(key, fetched);
+    // Whoever waits for it sees the failure.
+    fetched.catch(() => this.#tokens.delete(key));
   }
 
   async #given(): Promise<Credential | undefined> {
@@ -83,26 +99,22 @@ export class Auth {
     return basicOf(credential);
   }
 
-  async #fetch(
-    challenge: Extract<Challenge, { scheme: 'bearer' }>,
-    scopes: readonly Scope[],
-  ): Promise<Token> {
+  /** Once: what waits for the token is itself tried again. */
+  async #fetch(challenge: Bearer, scopes: readonly Scope[]): Promise<Token> {
     const asked = Date.now();
     const credential = await this.#given();
     const request = tokenRequest(challenge, scopes, credential);
-    const what = `the token for ${this.#host}`;
-    const { status, text } = await this.#web.ask(what, request, async (answer) => ({
-      status: answer.status,
-      text: (await bytesOf(answer, LARGEST_ANSWER)).toString(),
-    }));
+    const answer = await this.#web.once(request);
+    const { status } = answer;
+    const text = (await bytesOf(answer, LARGEST_ANSWER)).toString();
     const who = credential === undefined ? 'without a credential' : 'with the credential that was found';
     if (status < 200 || status > 299)
       throw new UserError(
         `${this.#host} gives no token for ${scopes.join(' ')} ${who} (${placeOf(request.url)} answered ${status}). Credentials are looked for in: ${WHERE}`,
       );
     const parsed = tokenAnswer.safeParse(tryJson(text));
-    const token = parsed.data?.token ?? parsed.data?.access_token;
-    if (token === undefined)
+    const token = parsed.data?.token || parsed.data?.access_token;
+    if (!token)
       throw new UserError(
         `${placeOf(request.url)}, where ${this.#host} sends for tokens, answers without one`,
       );
@@ -111,9 +123,13 @@ export class Auth {
   }
 }
 
+function bearer({ text }: Token): { authorization: string } {
+  return { authorization: `Bearer ${text}` };
+}
+
 /** GET with Basic, or for an identity token the OAuth2 refresh grant. */
 function tokenRequest(
-  { realm, service }: Extract<Challenge, { scheme: 'bearer' }>,
+  { realm, service }: Bearer,
   scopes: readonly Scope[],
   credential: Credential | undefined,
 ): WebRequest {
@@ -127,7 +143,8 @@ function tokenRequest(
       ...(service !== undefined && { service }),
     });
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    return { method: 'POST', url, headers, body: async () => Buffer.from(form.toString()) };
+    const body = async (): Promise<Buffer> => Buffer.from(form.toString());
+    return { method: 'POST', url, headers, body, staysHome: true };
   }
   if (service !== undefined) url.searchParams.set('service', service);
   for (const scope of scopes) url.searchParams.append('scope', scope);

@@ -2,40 +2,59 @@ import type { Readable } from 'node:stream';
 import { UserError } from '../../lib/errors.ts';
 import type { Transfer } from '../../lib/progress.ts';
 
-/** One stream, sent in parts of known length. */
+/** What is sent, in parts of known length: usually one after the other, and again from where a part did not arrive. */
 export class ByteSource {
-  readonly #stream: Readable;
-  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #open: (offset: number) => Promise<Readable>;
   readonly #progress: Transfer;
+  #stream: Readable | undefined;
+  #chunks: AsyncIterator<Buffer> | undefined;
   #rest: Buffer = Buffer.alloc(0);
+  /** How far it was read. */
+  #at = 0;
 
-  constructor(stream: Readable, progress: Transfer) {
-    this.#stream = stream;
-    this.#chunks = stream[Symbol.asyncIterator]();
+  /** @param open gives what lies at an offset and behind it */
+  constructor(open: (offset: number) => Promise<Readable>, progress: Transfer) {
+    this.#open = open;
     this.#progress = progress;
   }
 
-  /** The next so many bytes. @throws UserError when there are fewer: somebody shortens the file */
-  async *take(length: number): AsyncGenerator<Buffer> {
+  /** So many bytes from an offset on. @throws UserError when there are fewer: somebody shortens the file */
+  async *take(offset: number, length: number): AsyncGenerator<Buffer> {
+    if (this.#stream === undefined || this.#at !== offset) await this.#seek(offset);
     let left = length;
     while (left > 0) {
       const chunk = this.#rest.length > 0 ? this.#rest : await this.#next(left);
       const part = chunk.subarray(0, left);
       this.#rest = chunk.subarray(part.length);
       left -= part.length;
-      this.#progress.moved(part.length);
+      this.#move(part.length);
       yield part;
     }
   }
 
-  /** Lets go of what is not read to its end. */
+  /** Lets go of what is not read to its end; it may be read again later. */
   close(): void {
-    this.#stream.destroy();
+    this.#stream?.destroy();
+    this.#stream = undefined;
+    this.#rest = Buffer.alloc(0);
+  }
+
+  async #seek(offset: number): Promise<void> {
+    this.close();
+    this.#move(offset - this.#at);
+    this.#stream = await this.#open(offset);
+    this.#chunks = this.#stream[Symbol.asyncIterator]();
+  }
+
+  /** What has to be sent again has not arrived. */
+  #move(count: number): void {
+    this.#at += count;
+    this.#progress.moved(count);
   }
 
   async #next(left: number): Promise<Buffer> {
-    const { value, done } = await this.#chunks.next();
-    if (done === true) throw new UserError(`a file became shorter by ${left} bytes while it was sent`);
+    const { value, done = true } = (await this.#chunks?.next()) ?? {};
+    if (done) throw new UserError(`a file became shorter by ${left} bytes while it was sent`);
     return value;
   }
 }

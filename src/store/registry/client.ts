@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { MachineError, UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
-import { bytesOf, drop, rangeFrom, type Web, type WebAnswer, type WebRequest } from '../../lib/web.ts';
+import type { Web, WebRequest } from '../../lib/web.ts';
+import { bytesOf, drop, rangeFrom, type WebAnswer } from '../../lib/web-answer.ts';
 import type { Auth, Scope } from './auth.ts';
 import { WHERE } from './credentials.ts';
-import type { Reference } from './reference.ts';
+import { isDockerHub, type Reference } from './reference.ts';
 
 /** A request to the repository; `path` is below `/v2/REPO/`, `url` one that the registry gave. */
 export interface RegistryRequest extends Omit<WebRequest, 'url'> {
@@ -12,6 +13,8 @@ export interface RegistryRequest extends Omit<WebRequest, 'url'> {
   readonly url?: URL;
   /** Another repository of the registry, from which a blob is mounted. */
   readonly from?: string;
+  /** It is part of an upload, whatever its method. */
+  readonly pushes?: boolean;
 }
 
 const LARGEST_ERROR = 1 << 16;
@@ -24,15 +27,16 @@ export class RegistryClient {
   readonly reference: Reference;
   readonly web: Web;
   readonly base: URL;
-  /** Bytes of an upload that one request may bring, where something on the way takes no large ones; learned by uploads. */
-  chunkBytes: number | undefined;
+  /** Whether a whole blob may come in one request; learned by uploads, as is how many bytes a chunk may have. */
+  takesWhole = true;
+  chunkBytes = Number.POSITIVE_INFINITY;
   readonly #auth: Auth;
 
   constructor(reference: Reference, web: Web, auth: Auth, scheme: 'http' | 'https') {
     this.reference = reference;
     this.web = web;
     this.#auth = auth;
-    this.base = new URL(`${scheme}://${reference.host}/v2/${reference.repository}/`);
+    this.base = new URL(`${scheme}://${serverOf(reference.host)}/v2/${reference.repository}/`);
   }
 
   /** For messages. */
@@ -48,10 +52,13 @@ export class RegistryClient {
   /** Sends a request once, and once more with the credential that it is asked for. Any lasting status but 401 is an answer. */
   async once(wanted: RegistryRequest): Promise<WebAnswer> {
     const scopes = this.#scopesOf(wanted);
-    const first = await this.web.once(await this.#prepare(wanted, scopes));
-    if (first.status !== 401 || !this.#auth.learn(first, scopes)) return first;
+    const sent = await this.prepare(wanted, scopes);
+    const first = await this.web.once(sent);
+    // Only the registry itself may say to whom its credential goes, and not a host that it redirects to.
+    if (first.status !== 401 || first.url.origin !== this.base.origin) return first;
+    if (!(await this.#auth.learn(first, scopes, sent.headers?.authorization))) return first;
     await drop(first);
-    return this.web.once(await this.#prepare(wanted, scopes));
+    return this.web.once(await this.prepare(wanted, scopes));
   }
 
   /** Bytes of a GET, going on where they break off. */
@@ -93,26 +100,43 @@ export class RegistryClient {
     }
   }
 
-  /** Where an answer's `Location` points to; it may be relative. */
-  locationOf(what: string, answer: WebAnswer): URL {
+  /** Where an answer's `Location` points to; it may be relative. An answer that continues a session may leave it out. */
+  locationOf(what: string, answer: WebAnswer, session?: URL): URL {
     const { location = '' } = answer.headers;
+    if (location === '' && session !== undefined) return session;
     if (location === '' || !URL.canParse(location, answer.url.href))
       throw new MachineError(`${what}: ${this.name} answered without a Location`);
-    return new URL(location, answer.url);
+    return secured(new URL(location, answer.url), this.base);
   }
 
-  async #prepare(wanted: RegistryRequest, scopes: readonly Scope[]): Promise<WebRequest> {
-    const { path = '', url = new URL(path, this.base), headers, method, body } = wanted;
+  /** The request as it goes out, with the credential if it goes to the registry itself. */
+  async prepare(wanted: RegistryRequest, scopes = this.#scopesOf(wanted)): Promise<WebRequest> {
+    const { path = '', url = new URL(path, this.base), headers, from: _, pushes: __, ...rest } = wanted;
     // A registry may send uploads elsewhere, to a storage that has no business with the credential.
     const own = url.origin === this.base.origin ? await this.#auth.headers(scopes) : {};
-    return { method, url, headers: { ...headers, ...own }, ...(body !== undefined && { body }) };
+    return { ...rest, url, headers: { ...headers, ...own } };
   }
 
-  #scopesOf({ method, from }: RegistryRequest): Scope[] {
+  #scopesOf({
+    method,
+    from,
+    pushes = !['GET', 'HEAD', 'DELETE'].includes(method),
+  }: RegistryRequest): Scope[] {
     const { repository } = this.reference;
-    const actions =
-      method === 'GET' || method === 'HEAD' ? 'pull' : method === 'DELETE' ? 'pull,push,delete' : 'pull,push';
+    const actions = pushes ? 'pull,push' : method === 'DELETE' ? 'pull,push,delete' : 'pull';
     const own: Scope = `repository:${repository}:${actions}`;
     return from === undefined ? [own] : [own, `repository:${from}:pull`];
   }
+}
+
+/** Docker Hub is spoken to under another name than it is known by. */
+function serverOf(host: string): string {
+  return isDockerHub(host) ? 'registry-1.docker.io' : host;
+}
+
+/** A registry behind a proxy that ends TLS may not know that it is spoken to by https. */
+function secured(url: URL, base: URL): URL {
+  if (base.protocol === 'https:' && url.protocol === 'http:' && url.hostname === base.hostname)
+    return new URL(`${url.pathname}${url.search}`, base);
+  return url;
 }

@@ -5,6 +5,7 @@ import { UserError } from '../../lib/errors.ts';
 import { readIfThere } from '../../lib/files.ts';
 import { tryJson } from '../../lib/json.ts';
 import { CommandError, run } from '../../lib/process.ts';
+import { isDockerHub } from './reference.ts';
 
 /** What a registry is told of who asks. `token` is an identity token, to be exchanged (OAuth2 refresh token). */
 export type Credential =
@@ -105,7 +106,7 @@ async function credentialIn(
 /** The names under which tools keep the credential of a host. */
 function namesOf(host: string): string[] {
   const names = [host, `https://${host}`, `https://${host}/`, `https://${host}/v2/`, `https://${host}/v1/`];
-  return /^(registry-1\.|index\.)?docker\.io$/.test(host) ? [DOCKER_HUB, 'docker.io', ...names] : names;
+  return isDockerHub(host) ? [DOCKER_HUB, 'docker.io', ...names] : names;
 }
 
 /** The protocol of docker-credential-helpers: `get` with the name on stdin, JSON on stdout; another status when it has none. */

@@ -31,5 +31,5 @@ export function openRegistry(value: string, input: string, place: RegistryPlace)
   const isPlain = plainHttp || isLoopback(new URL(`http://${reference.host}`).hostname);
   const auth = new Auth(web, reference.host, () => findCredential(reference.host, place));
   const client = new RegistryClient(reference, web, auth, isPlain ? 'http' : 'https');
-  return new RegistryStore({ client, location: value, log, scratch });
+  return new RegistryStore({ client, location: value, log, signal, scratch });
 }

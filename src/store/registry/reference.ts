@@ -9,7 +9,7 @@ export interface Reference {
 
 /** `<name>` of the OCI distribution specification 1.1; a host is a DNS name or an address with an optional port. */
 const REPOSITORY = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;
-const HOST = /^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(:\d{1,5})?$/;
+const HOST = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:\d{1,5})?$/;
 const LONGEST = 255;
 
 /**
@@ -23,7 +23,7 @@ export function parseReference(value: string, input: string): Reference {
     );
   const text = value.replace(/^oci:\/\//, '').replace(/\/$/, '');
   const slash = text.indexOf('/');
-  const [host, repository] = [text.slice(0, slash), text.slice(slash + 1)];
+  const [host, repository] = [text.slice(0, slash).toLowerCase(), text.slice(slash + 1)];
   if (slash < 1 || repository === '') throw refuse('it names no repository');
   if (text.includes('://') || host.includes('@'))
     throw refuse('a user or another scheme does not belong in it');
@@ -34,4 +34,9 @@ export function parseReference(value: string, input: string): Reference {
   if (!REPOSITORY.test(repository) || repository.length > LONGEST)
     throw refuse(`${JSON.stringify(repository)} is no repository: a-z 0-9 . _ - and / between them`);
   return { host, repository };
+}
+
+/** Whether a host is Docker Hub, which has several names. */
+export function isDockerHub(host: string): boolean {
+  return /^(registry-1\.|index\.)?docker\.io$/.test(host);
 }

@@ -1,13 +1,14 @@
 import pLimit from 'p-limit';
+import { z } from 'zod';
 import { type Digest, digestOf, hexOf } from '../../lib/digest.ts';
 import { MachineError } from '../../lib/errors.ts';
 import { byBytes, canonicalBytes, tryJson } from '../../lib/json.ts';
-import { bytesOf, drop } from '../../lib/web.ts';
+import { bytesOf, drop } from '../../lib/web-answer.ts';
 import {
   type Descriptor,
+  digest as digestText,
   IMAGE_INDEX,
   IMAGE_MANIFEST,
-  type Index,
   index,
   type Manifest,
   manifestOf,
@@ -21,9 +22,16 @@ import type { Tags } from './tags.ts';
 const LARGEST_PAGE = 16 * 2 ** 20;
 const AT_ONCE = 16;
 
+const LIST = 'the list of referrers';
+const NOT_OFFERED: ReadonlySet<number> = new Set([400, 404, 405, 501]);
+/** With these the repository or the subject is not there, and nothing is said about the list (OCI error codes). */
+const UNKNOWN = /NAME_UNKNOWN|MANIFEST_UNKNOWN|NAME_INVALID|DIGEST_INVALID/;
+/** An image index, as lenient as registries write it here. */
+const listed = z.looseObject({ manifests: z.array(z.looseObject({ digest: digestText })).nullable() });
+
 /** A part of a list of referrers. */
 interface Page {
-  readonly index: Index;
+  readonly digests: readonly Digest[];
   readonly next: URL | undefined;
 }
 
@@ -37,7 +45,8 @@ export class Referrers {
   readonly #client: RegistryClient;
   readonly #manifests: Manifests;
   readonly #tags: Tags;
-  #isOffered: Promise<boolean> | undefined;
+  /** What is known for sure; a repository that is not there yet tells nothing. */
+  #isOffered: boolean | undefined;
 
   constructor(client: RegistryClient, manifests: Manifests, tags: Tags) {
     this.#client = client;
@@ -45,18 +54,20 @@ export class Referrers {
     this.#tags = tags;
   }
 
-  /** Whether the registry lists referrers itself; asked once. */
-  areOffered(subject: Digest): Promise<boolean> {
-    this.#isOffered ??= this.#page(new URL(`referrers/${subject}`, this.#client.base)).then(
-      (page) => page !== undefined,
-    );
-    return this.#isOffered;
+  /** Whether the registry lists referrers itself; asked until it is known. */
+  async areOffered(subject: Digest): Promise<boolean> {
+    return this.#isOffered ?? (await this.#page(this.#listOf(subject))) !== undefined;
+  }
+
+  /** A registry says in its answer to a record that it lists it. */
+  seeOffered(): void {
+    this.#isOffered = true;
   }
 
   /** All records whose subject is this one. */
   async of(subject: Digest): Promise<Digest[]> {
     if (await this.areOffered(subject)) return this.#listed(subject);
-    const index = await this.#fallback(subject);
+    const index = (await this.#fallback(subject)) ?? [];
     const tagged = await this.#tags.withPrefix(`of-${hexOf(subject, 12)}-`);
     const candidates = new Set([...index.map(({ digest }) => digest), ...tagged.values()]);
     const found = await pLimit(AT_ONCE).map([...candidates], async (digest) => {
@@ -71,17 +82,17 @@ export class Referrers {
     return `of-${hexOf(subject, 12)}-${hexOf(record, 12)}`;
   }
 
-  /** Adds a record to the fallback index of its subject. */
+  /** Adds a record to the fallback index of its subject, where the registry can have one. */
   async add(subject: Digest, record: Descriptor): Promise<void> {
     const present = await this.#fallback(subject);
-    if (present.some(({ digest }) => digest === record.digest)) return;
+    if (present === undefined || present.some(({ digest }) => digest === record.digest)) return;
     await this.#write(subject, [...present, record]);
   }
 
   /** Takes removed records out of the fallback indexes. */
   async removeAll(removed: ReadonlySet<Digest>, subjects: ReadonlySet<Digest>): Promise<void> {
     for (const subject of subjects) {
-      const present = await this.#fallback(subject);
+      const present = (await this.#fallback(subject)) ?? [];
       const left = present.filter(({ digest }) => !removed.has(digest));
       if (left.length === present.length) continue;
       if (left.length > 0 && !removed.has(subject)) await this.#write(subject, left);
@@ -103,6 +114,7 @@ export class Referrers {
     const mended: string[] = [];
     for (const [subject, children] of bySubject) {
       const present = await this.#fallback(subject);
+      if (present === undefined) continue;
       const missing = [...children.values()].filter(
         ({ digest }) => !present.some((one) => one.digest === digest),
       );
@@ -117,35 +129,63 @@ export class Referrers {
 
   async #listed(subject: Digest): Promise<Digest[]> {
     const found: Digest[] = [];
-    let url: URL | undefined = new URL(`referrers/${subject}`, this.#client.base);
-    while (url !== undefined) {
+    let url: URL | undefined = this.#listOf(subject);
+    for (let isFirst = true; url !== undefined; isFirst = false) {
       const page: Page | undefined = await this.#page(url);
-      found.push(...(page?.index.manifests ?? []).map(({ digest }) => digest));
+      if (page === undefined && !isFirst)
+        throw new MachineError(
+          `${LIST}: ${this.#client.name} has no next page where it said so; run this again`,
+        );
+      found.push(...(page?.digests ?? []));
       url = page?.next;
     }
     return [...new Set(found)];
   }
 
+  #listOf(subject: Digest): URL {
+    return new URL(`referrers/${subject}`, this.#client.base);
+  }
+
+  /** Undefined where the registry has no such list. Some say so by sending to a page for people, on another host or of HTML. */
   async #page(url: URL): Promise<Page | undefined> {
-    const what = 'the list of referrers';
-    return this.#client.ask(what, { method: 'GET', url }, async (answer) => {
-      if ([404, 405, 400, 501].includes(answer.status)) return drop(answer).then(() => undefined);
-      await this.#client.expect(what, answer, [200]);
-      const parsed = index.safeParse(tryJson((await bytesOf(answer, LARGEST_PAGE)).toString()));
-      if (!parsed.success)
-        throw new MachineError(`${what}: ${this.#client.name} answers with something else`);
-      return { index: parsed.data, next: nextPage(answer) };
+    return this.#client.ask(LIST, { method: 'GET', url, staysHome: true }, async (answer) => {
+      const isElsewhere = answer.status >= 300 && answer.status < 400;
+      if (isElsewhere || NOT_OFFERED.has(answer.status)) {
+        const said = (await bytesOf(answer, LARGEST_PAGE)).toString();
+        if (isElsewhere || !UNKNOWN.test(said)) this.#isOffered ??= false;
+        return undefined;
+      }
+      await this.#client.expect(LIST, answer, [200]);
+      const text = (await bytesOf(answer, LARGEST_PAGE)).toString();
+      const parsed = listed.safeParse(tryJson(text));
+      if (parsed.success) this.#isOffered = true;
+      else if (/^\s*</.test(text)) this.#isOffered ??= false;
+      else throw new MachineError(`${LIST}: ${this.#client.name} answers with something else`);
+      return parsed.data && { digests: digestsOf(parsed.data), next: nextPage(answer) };
     });
   }
 
-  async #fallback(subject: Digest): Promise<readonly Descriptor[]> {
+  /** Undefined where such a tag cannot be: GitLab takes it for the subject's digest. */
+  async #fallback(subject: Digest): Promise<readonly Descriptor[] | undefined> {
     const digest = await this.#manifests.resolve(fallbackTag(subject));
+    if (digest === subject) return undefined;
     const bytes = digest && (await this.#manifests.get(digest));
     const parsed = index.safeParse(tryJson(Buffer.from(bytes ?? '').toString()));
     return parsed.success ? parsed.data.manifests : [];
   }
 
   async #write(subject: Digest, manifests: readonly Descriptor[]): Promise<void> {
+    await this.#put(subject, manifests).catch(async (error: unknown) => {
+      // Registries refuse an index of which a member is gone, whoever removed it.
+      const there = await pLimit(AT_ONCE).map([...manifests], async (one) =>
+        (await this.#manifests.get(one.digest)) === undefined ? [] : [one],
+      );
+      if (there.flat().length === manifests.length) throw error;
+      await this.#put(subject, there.flat());
+    });
+  }
+
+  async #put(subject: Digest, manifests: readonly Descriptor[]): Promise<void> {
     const sorted = [...manifests].sort((a, b) => byBytes(a.digest, b.digest));
     const bytes = canonicalBytes({ schemaVersion: 2, mediaType: IMAGE_INDEX, manifests: sorted });
     await this.#manifests.put(bytes, IMAGE_INDEX, fallbackTag(subject));
@@ -155,6 +195,10 @@ export class Referrers {
     const digest = await this.#manifests.resolve(fallbackTag(subject));
     if (digest !== undefined) await this.#manifests.remove(digest);
   }
+}
+
+function digestsOf({ manifests }: z.infer<typeof listed>): Digest[] {
+  return (manifests ?? []).map((one) => one.digest);
 }
 
 /** "Referrers tag schema" of the OCI distribution specification 1.1. */

@@ -12,14 +12,16 @@ import {
   hexOf,
   VerifyingStream,
 } from '../../lib/digest.ts';
+import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { Meter } from '../../lib/progress.ts';
 import { bytesAt, countBytes, skipBytes } from '../../lib/streams.ts';
-import { drop } from '../../lib/web.ts';
+import { drop } from '../../lib/web-answer.ts';
 import { manifestOf, mediaTypeOf, subjectIn } from '../../records/oci.ts';
 import { LayoutStore } from '../layout.ts';
 import type { Content, Removed, Store } from '../store.ts';
 import type { RegistryClient } from './client.ts';
+import { fetchBlob } from './fetch.ts';
 import { noteOn, refuseTooLarge } from './limits.ts';
 import { Manifests } from './manifests.ts';
 import { descriptorOf, Referrers } from './referrers.ts';
@@ -34,6 +36,7 @@ export interface RegistryOptions {
   /** As the user wrote it. */
   readonly location: string;
   readonly log: Log;
+  readonly signal: AbortSignal;
   /** A new empty folder of this machine. */
   readonly scratch: () => Promise<string>;
 }
@@ -50,13 +53,14 @@ export class RegistryStore implements Store {
   readonly #tags: Tags;
   readonly #referrers: Referrers;
   readonly #scratch: () => Promise<string>;
+  readonly #signal: AbortSignal;
   readonly #pushed: Meter;
   readonly #pulled: Meter;
   readonly #uploads = pLimit(UPLOADS);
   /** Blobs that were seen here; nothing that a running job needs is removed meanwhile. */
   readonly #present = new Set<Digest>();
 
-  constructor({ client, location, log, scratch }: RegistryOptions) {
+  constructor({ client, location, log, signal, scratch }: RegistryOptions) {
     this.location = location;
     const note = noteOn(client.reference.host);
     if (note !== undefined) this.limits = note;
@@ -65,6 +69,7 @@ export class RegistryStore implements Store {
     this.#tags = new Tags(client, this.#manifests);
     this.#referrers = new Referrers(client, this.#manifests, this.#tags);
     this.#scratch = scratch;
+    this.#signal = signal;
     this.#pushed = new Meter(log, `${location}: pushed`);
     this.#pulled = new Meter(log, `${location}: pulled`);
   }
@@ -82,6 +87,14 @@ export class RegistryStore implements Store {
       .catch(() => {})
       .finally(transfer.end);
     return verified;
+  }
+
+  async fetch(blob: Blob, file: string): Promise<boolean> {
+    // Tells that it is there, and makes the client known to the registry.
+    if (!(await this.#hasBlob(blob.digest)))
+      throw new UserError(`${this.location}: there is no blob ${blob.digest}`);
+    const progress = this.#pulled.start(blob.size);
+    return fetchBlob(this.client, blob, file, { progress, signal: this.#signal }).finally(progress.end);
   }
 
   async peek(digest: Digest, offset: number, length: number): Promise<Buffer> {
@@ -153,7 +166,7 @@ export class RegistryStore implements Store {
   }
 
   /** Mounts a blob out of another repository of the same registry; nothing is moved then. */
-  async take(from: Store, digest: Digest): Promise<boolean> {
+  async take(from: Store, { digest }: Blob): Promise<boolean> {
     if (!(from instanceof RegistryStore) || from.client.base.origin !== this.client.base.origin)
       return this.#takeFile(from.pathOf?.(digest), digest);
     const what = `the mount of ${hexOf(digest, 12)}`;

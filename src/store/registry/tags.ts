@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Digest, hexOf } from '../../lib/digest.ts';
 import { MachineError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
-import { bytesOf, drop } from '../../lib/web.ts';
+import { bytesOf, drop } from '../../lib/web-answer.ts';
 import type { RegistryClient } from './client.ts';
 import type { Manifests } from './manifests.ts';
 import { nextPage } from './pages.ts';
@@ -11,7 +11,7 @@ import { nextPage } from './pages.ts';
 const PAGE = 1000;
 const AT_ONCE = 16;
 const LARGEST_PAGE = 16 * 2 ** 20;
-const page = z.looseObject({ tags: z.array(z.string()).nullable() });
+const page = z.looseObject({ tags: z.array(z.string()).nullish() });
 
 /** The tags of one repository. */
 export class Tags {
@@ -55,7 +55,7 @@ export class Tags {
       const what = 'the list of tags';
       url = await this.#client.ask(what, { method: 'GET', url: here }, async (answer) => {
         // A repository that nothing was pushed to is not there yet.
-        if (answer.status === 404) return drop(answer).then(() => undefined);
+        if (answer.status === 404 && tags.length === 0) return drop(answer).then(() => undefined);
         await this.#client.expect(what, answer, [200]);
         const parsed = page.safeParse(tryJson((await bytesOf(answer, LARGEST_PAGE)).toString()));
         if (!parsed.success)

@@ -3,7 +3,7 @@ import { type Blob, differs, hexOf, isDigest } from '../../lib/digest.ts';
 import { MachineError, UserError } from '../../lib/errors.ts';
 import type { Transfer } from '../../lib/progress.ts';
 import { TransientError } from '../../lib/retry.ts';
-import { drop, type WebAnswer } from '../../lib/web.ts';
+import { drop, type WebAnswer } from '../../lib/web-answer.ts';
 import { ByteSource } from './byte-source.ts';
 import type { RegistryClient } from './client.ts';
 
@@ -15,8 +15,10 @@ export interface Sending extends Blob {
 /** The sizes of chunks that are tried when something on the way to a registry takes no larger request. */
 const CHUNKS = [32 * 2 ** 20, 4 * 2 ** 20, 2 ** 19];
 const OCTETS = { 'content-type': 'application/octet-stream' };
+/** The specification has 202 for a chunk and 201 for the end; ECR has 201 for both. */
+const TAKEN: ReadonlySet<number> = new Set([200, 201, 202, 204]);
 /** Answers with which something on the way says that it does not take a whole blob at once. */
-const TOO_MUCH_AT_ONCE = new Set([404, 405, 411, 413, 415, 501]);
+const TOO_MUCH_AT_ONCE: ReadonlySet<number> = new Set([404, 405, 411, 413, 415, 501]);
 
 /** An upload that the registry has begun. */
 interface Session {
@@ -33,16 +35,17 @@ interface Session {
 export class Upload {
   readonly #client: RegistryClient;
   readonly #sending: Sending;
-  readonly #progress: Transfer;
+  readonly #source: ByteSource;
   readonly #what: string;
   #url: URL | undefined;
   #offset = 0;
   #failures = 0;
+  #isResumed = false;
 
   constructor(client: RegistryClient, sending: Sending, progress: Transfer) {
     this.#client = client;
     this.#sending = sending;
-    this.#progress = progress;
+    this.#source = new ByteSource((offset) => sending.open(offset), progress);
     this.#what = `the upload of ${hexOf(sending.digest, 12)}`;
   }
 
@@ -60,95 +63,98 @@ export class Upload {
   async #attempt(): Promise<void> {
     try {
       const session = (await this.#resume()) ?? (await this.#begin());
-      if (session.offset === 0 && this.#client.chunkBytes === undefined)
-        return await this.#sendWhole(session);
+      if (session.offset === 0 && this.#client.takesWhole) return await this.#sendWhole(session);
       await this.#sendRest(session);
     } catch (error) {
       // A proxy may end a connection instead of saying that a request is too large for it.
       if (error instanceof TransientError && ++this.#failures > 1 && this.#offset === 0) this.#makeSmaller();
       throw error;
+    } finally {
+      // Nothing is held open while the next attempt is waited for.
+      this.#source.close();
     }
   }
 
   async #begin(): Promise<Session> {
     const answer = await this.#client.once({ method: 'POST', path: 'blobs/uploads/' });
-    await this.#client.expect(this.#what, answer, [202]);
+    await this.#client.expect(this.#what, answer, [202, 200, 201]);
     this.#offset = 0;
+    this.#isResumed = false;
     return this.#sessionOf(answer, 0);
   }
 
-  /** Where an upload that broke off stands; undefined when there is none, or the registry has forgotten it. */
+  /** Where an upload that broke off stands; undefined when there is none, or the registry has nothing of it. */
   async #resume(): Promise<Session | undefined> {
     if (this.#url === undefined) return undefined;
-    const answer = await this.#client.once({ method: 'GET', url: this.#url });
-    if (answer.status === 204 || answer.status === 202) {
-      this.#offset = endOf(answer.headers.range);
-      return this.#sessionOf(answer, this.#offset);
+    const url = this.#url;
+    const answer = await this.#client.once({ method: 'GET', url, pushes: true });
+    const offset = TAKEN.has(answer.status) ? endOf(answer.headers.range) : 0;
+    this.#offset = 0;
+    this.#url = undefined;
+    if (offset > 0 && offset <= this.#sending.size) {
+      this.#offset = offset;
+      this.#isResumed = true;
+      return this.#sessionOf(answer, offset, url);
     }
     await drop(answer);
-    this.#url = undefined;
     return undefined;
   }
 
-  async #sessionOf(answer: WebAnswer, offset: number): Promise<Session> {
+  async #sessionOf(answer: WebAnswer, offset: number, before?: URL): Promise<Session> {
     await drop(answer);
-    this.#url = this.#client.locationOf(this.#what, answer);
+    this.#url = this.#client.locationOf(this.#what, answer, before);
     return { url: this.#url, offset, least: Number(answer.headers['oci-chunk-min-length'] ?? 0) };
   }
 
   async #sendWhole(session: Session): Promise<void> {
-    const source = new ByteSource(await this.#sending.open(0), this.#progress);
     const { size } = this.#sending;
-    const answer = await this.#put(session.url, size, () => source.take(size)).finally(() => source.close());
-    if (answer.status === 201) return this.#finish(answer);
+    const answer = await this.#put(session.url, size);
+    if (TAKEN.has(answer.status)) return this.#finish(answer);
     if (!TOO_MUCH_AT_ONCE.has(answer.status)) throw await this.#refused(answer);
-    await drop(answer);
+    const refused = await this.#refused(answer);
+    if (refused instanceof TransientError) throw refused;
     this.#makeSmaller();
     await this.#sendRest(await this.#begin());
   }
 
   async #sendRest(begun: Session): Promise<void> {
     const { size } = this.#sending;
-    const source = new ByteSource(await this.#sending.open(begun.offset), this.#progress);
     let session = begun;
-    try {
-      while (session.offset < size) {
-        const chunk = Math.max(this.#client.chunkBytes ?? size, session.least);
-        const end = Math.min(size, session.offset + chunk);
-        const length = end - session.offset;
-        const answer = await this.#client.once({
-          method: 'PATCH',
-          url: session.url,
-          headers: {
-            ...OCTETS,
-            'content-length': String(length),
-            'content-range': `${session.offset}-${end - 1}`,
-          },
-          body: async () => Readable.from(source.take(length)),
-        });
-        if (answer.status === 413 && this.#makeSmaller())
-          throw new TransientError(`${this.#what}: a chunk was too large`);
-        if (answer.status !== 202 && answer.status !== 204) throw await this.#refused(answer);
-        this.#offset = end;
-        session = await this.#sessionOf(answer, end);
-      }
-    } finally {
-      source.close();
+    while (session.offset < size) {
+      const { offset, url } = session;
+      const length = Math.min(size - offset, Math.max(this.#client.chunkBytes, session.least));
+      const answer = await this.#client.once({
+        method: 'PATCH',
+        url,
+        headers: {
+          ...OCTETS,
+          'content-length': String(length),
+          'content-range': `${offset}-${offset + length - 1}`,
+        },
+        body: async () => Readable.from(this.#source.take(offset, length)),
+      });
+      if (!TAKEN.has(answer.status)) throw await this.#refused(answer, length);
+      this.#offset = offset + length;
+      // What `Range` says here is not to be trusted: ECR's stays at the end of the first chunk.
+      session = { ...(await this.#sessionOf(answer, this.#offset, url)), least: session.least };
     }
-    const answer = await this.#put(session.url, 0, async function* () {});
-    if (answer.status !== 201) throw await this.#refused(answer);
+    const answer = await this.#put(session.url, 0);
+    if (!TAKEN.has(answer.status)) throw await this.#refused(answer);
     await this.#finish(answer);
   }
 
-  async #put(url: URL, length: number, body: () => AsyncGenerator<Buffer>): Promise<WebAnswer> {
+  /** Ends the upload, with its last bytes: all of them, or none. */
+  async #put(url: URL, length: number): Promise<WebAnswer> {
     const closing = new URL(url);
-    closing.searchParams.set('digest', this.#sending.digest);
+    // Put behind what is there, which may be signed as it is written.
+    closing.search += `${closing.search === '' ? '?' : '&'}digest=${encodeURIComponent(this.#sending.digest)}`;
     const headers = { ...OCTETS, 'content-length': String(length) };
+    const body = async (): Promise<Readable> => Readable.from(this.#source.take(0, length));
     return this.#client.once({
       method: 'PUT',
       url: closing,
       headers,
-      body: async () => Readable.from(body()),
+      body: length === 0 ? async () => Buffer.alloc(0) : body,
     });
   }
 
@@ -164,18 +170,20 @@ export class Upload {
       : differs(this.#client.name, this.#sending.digest, found);
   }
 
-  /** What the registry has is not what it was sent for: it is forgotten, so that the next attempt begins anew. */
-  async #refused(answer: WebAnswer): Promise<Error> {
-    const wasResumed = this.#offset > 0;
+  /** The error for an answer that was not wanted; transient where another attempt, of another form, may be taken. */
+  async #refused(answer: WebAnswer, chunk = 0): Promise<Error> {
+    const { status } = answer;
+    const error = await this.#client.refusal(this.#what, answer);
+    const isTooLarge = status === 413 || (status === 416 && /too large|limit/i.test(error.message));
+    if (isTooLarge && chunk > 0 && this.#makeSmaller(chunk)) return new TransientError(error.message);
+    const wasResumed = this.#isResumed;
     this.#url = undefined;
     this.#offset = 0;
-    const error = await this.#client.refusal(this.#what, answer);
-    if (
-      answer.status === 416 ||
-      (wasResumed && answer.status >= 400 && answer.status !== 401 && answer.status !== 403)
-    )
+    if (status === 401 || status === 403) return error;
+    // What the registry has is not what it was sent for, or no longer there: the next attempt begins anew.
+    if (wasResumed || status === 416 || /UPLOAD_(UNKNOWN|INVALID)/.test(error.message))
       return new TransientError(error.message);
-    if (answer.status === 400 && /DIGEST|digest/.test(error.message))
+    if (status === 400 && /digest/i.test(error.message))
       return new UserError(
         `${error.message}: the content changed while it was sent; run this again when nothing writes to it`,
       );
@@ -183,10 +191,11 @@ export class Upload {
   }
 
   /** Has this and later uploads bring less at a time; false when nothing smaller is left. */
-  #makeSmaller(): boolean {
-    const smaller = CHUNKS.find((size) => size < (this.#client.chunkBytes ?? Number.POSITIVE_INFINITY));
+  #makeSmaller(than = Number.POSITIVE_INFINITY): boolean {
+    const most = Math.min(than, this.#client.chunkBytes);
+    const smaller = CHUNKS.find((size) => size < most);
+    if (than === Number.POSITIVE_INFINITY) this.#client.takesWhole = false;
     if (smaller !== undefined) this.#client.chunkBytes = smaller;
-    this.#url = undefined;
     return smaller !== undefined;
   }
 }
