@@ -52,6 +52,12 @@ export async function trainingMachine(): Promise<TrainingMachine> {
     signal: new AbortController().signal,
     env: { ...process.env, ACTIONS_RUNTIME_TOKEN: 'secret', INPUT_TRAINER: 'x', GITHUB_SHA: 'abc' },
     dataFolder: data,
+    data: {
+      cache: join(root, 'cache'),
+      limit: undefined,
+      openStore: async (value) => new LayoutStore(value),
+      sleep: async () => {},
+    },
     environments: join(root, 'environments'),
     uv: () => tool('uv'),
     console: (work) => withInertConsole((chunk) => chunks.push(Buffer.from(chunk)), work),

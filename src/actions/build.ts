@@ -1,4 +1,5 @@
 import { build } from '../build/build.ts';
+import { openHub } from '../data/open.ts';
 import { defineAction } from '../github/action.ts';
 import { mapping, registryInputs, requiredText } from '../github/inputs.ts';
 import { openProject } from '../source/commit.ts';
@@ -18,7 +19,7 @@ export const action = defineAction({
     const store = inputs.store === inputs.handoff ? handoff : await job.openStore(inputs.store, 'store');
     const commit = await openProject(job.workspace, inputs.project, job.log);
     const built = await job.log.group(`Build commit ${commit.id.slice(0, 12)}`, () =>
-      build({ commit, params: inputs.params, handoff, store }),
+      build({ commit, params: inputs.params, handoff, store, hub: () => openHub(job) }),
     );
     return {
       outputs: {

@@ -5,6 +5,8 @@ import { withConsole, withInertConsole } from '../github/inert.ts';
 import { mapping, plainHttpInput, requiredDigest, requiredText } from '../github/inputs.ts';
 import { cacheFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
+import { UserError } from '../lib/errors.ts';
+import { memory } from '../source/units.ts';
 import type { Store } from '../store/store.ts';
 import { trainSummary } from '../summary/train.ts';
 import type { TrainDeps } from '../train/request.ts';
@@ -44,6 +46,11 @@ function depsOf(job: Job, handoff: Store): TrainDeps {
     signal,
     env,
     dataFolder: env.TRAINYARD_DATA || undefined,
+    data: {
+      cache: join(cache, 'data'),
+      limit: dataLimit(env.TRAINYARD_DATA_LIMIT),
+      openStore: (value, place) => job.openStore(value, place),
+    },
     environments: join(cache, 'environments'),
     uv: () => findUv({ env, log, signal, cache, scratch: () => job.scratch() }),
     console: (work) =>
@@ -51,4 +58,14 @@ function depsOf(job: Job, handoff: Store): TrainDeps {
         ? withInertConsole((chunk) => process.stdout.write(chunk), work)
         : withConsole((chunk) => process.stderr.write(chunk), work),
   };
+}
+
+/** How large the cache of data may become, in bytes; undefined when the machine does not say. */
+function dataLimit(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  const parsed = memory.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new UserError(
+    `TRAINYARD_DATA_LIMIT of this machine is ${JSON.stringify(text)}; give an amount such as 200GiB`,
+  );
 }

@@ -1,3 +1,4 @@
+import type { Hub } from '../data/hub.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
 import { resolveParams } from '../records/params.ts';
@@ -29,6 +30,8 @@ export interface BuildRequest {
   readonly handoff: Store;
   /** Where finished Runs are looked for. */
   readonly store: Store;
+  /** Opens the Hugging Face Hub, for a project with data there. */
+  readonly hub: () => Promise<Hub>;
 }
 
 export interface Built {
@@ -45,10 +48,10 @@ export interface Built {
 const PARAMS = 'input params';
 
 /** Makes the trainer and the server of a commit, without running any code of the user's. All is checked before anything is written. */
-export async function build({ commit, params, handoff, store }: BuildRequest): Promise<Built> {
+export async function build({ commit, params, handoff, store, hub }: BuildRequest): Promise<Built> {
   const file = await readProject(commit);
   const selected = selectSources(commit, file);
-  const preparedTrainer = await prepareTrainer(commit, file, selected.trainer);
+  const preparedTrainer = await prepareTrainer(commit, file, selected.trainer, hub);
   const preparedServer = selected.server && (await prepareServer(commit, file, selected.server));
   resolveParams(preparedTrainer.config.params, params, PARAMS);
 

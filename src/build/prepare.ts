@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream';
+import type { Hub } from '../data/hub.ts';
 import type { ServerConfig, TrainerConfig } from '../records/program.ts';
 import type { Commit } from '../source/commit.ts';
 import type { Project } from '../source/project.ts';
 import type { YamlFile } from '../source/yaml.ts';
 import { packArchive } from './archive.ts';
+import { pinData } from './data.ts';
 import { type LockFile, readEnvironment } from './lock.ts';
 import { checkPlaceholders } from './placeholders.ts';
 import { readConfigSchema, readParams } from './settings.ts';
@@ -21,6 +23,7 @@ export async function prepareTrainer(
   commit: Commit,
   file: YamlFile<Project>,
   selected: Selected<'trainer'>,
+  hub: () => Promise<Hub>,
 ): Promise<Prepared<TrainerConfig>> {
   const { part } = selected;
   const { common, ...files } = await prepareCommon(commit, file, selected);
@@ -28,7 +31,7 @@ export async function prepareTrainer(
     role: 'trainer',
     ...common,
     params: await readParams(commit, file),
-    data: part.data,
+    data: await pinData(file, hub),
     env: part.env,
     resources: Object.fromEntries(
       Object.entries(part.resources).filter((entry): entry is [string, number] => entry[1] !== undefined),

@@ -61,3 +61,12 @@ function endOf(files: readonly ScannedFile[], start: number, target: number): nu
 function rankOf(path: string): number {
   return createHash('sha256').update(path).digest().readUIntBE(0, 6);
 }
+
+/** Bytes of shards in memory at a time, about. */
+const MEMORY = 96 * MiB;
+
+/** How many parts may be worked on at a time, of which the shards have these sizes in bytes. */
+export function shardsAtOnce(sizes: readonly number[]): number {
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 1);
+  return Math.min(8, Math.max(2, Math.floor(MEMORY / largest)));
+}

@@ -22,7 +22,7 @@ import type { Stored } from '../records/kind.ts';
 import type { Descriptor } from '../records/oci.ts';
 import { layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
-import { cut, type Part } from './cut.ts';
+import { cut, type Part, shardsAtOnce } from './cut.ts';
 import { readPart } from './read-part.ts';
 import { Memory } from './remember.ts';
 import { type Scanned, scan } from './scan.ts';
@@ -51,9 +51,6 @@ export interface Pushed {
   /** How many layers had to be read. */
   readonly read: number;
 }
-
-/** Bytes of shards in memory at a time, about. */
-const MEMORY = 96 * 2 ** 20;
 
 /** A part as a layer, and what it took. */
 interface Written {
@@ -108,9 +105,7 @@ async function writeParts(
 ): Promise<Written[]> {
   const threads = new Threads(readPart);
   const progress = new Meter(log, what).start(files.reduce((sum, { size }) => sum + size, 0));
-  const ofShard = (part: Part): number => (part.kind === 'shard' ? sizeOf(part) : 0);
-  const largest = Math.max(1, ...parts.map(ofShard));
-  const atOnce = Math.min(8, Math.max(2, Math.floor(MEMORY / largest)));
+  const atOnce = shardsAtOnce(parts.map((part) => (part.kind === 'shard' ? sizeOf(part) : 0)));
   const writeOne = async (part: Part): Promise<Written> => {
     signal.throwIfAborted();
     const known = memory.recall(part);

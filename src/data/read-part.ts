@@ -11,13 +11,14 @@ export interface PartFile {
 
 export interface PartTask {
   readonly root: string;
-  readonly kind: 'shard' | 'file';
+  /** `git`: one file, hashed as git does. */
+  readonly kind: 'shard' | 'file' | 'git';
   readonly files: readonly PartFile[];
 }
 
 /** What a part is as a layer. */
 export interface ReadPart {
-  /** SHA-256, hexadecimal. */
+  /** SHA-256, of `git` SHA-1; hexadecimal. */
   readonly hex: string;
   readonly size: number;
   /** A shard's tar; of a large file nothing is kept. */
@@ -84,12 +85,13 @@ export function readPart({ root, kind, files }: PartTask, { fs, crypto, path }: 
       fs.closeSync(file);
     }
   };
-  const hash = crypto.createHash('sha256');
+  const hash = crypto.createHash(kind === 'git' ? 'sha1' : 'sha256');
   const changed = (name: string): Made<ReadPart> => ({
     result: { hex: '', size: 0, bytes: new Uint8Array(), changed: name },
   });
-  if (kind === 'file') {
+  if (kind !== 'shard') {
     const piece = Buffer.allocUnsafe(1 << 20);
+    if (kind === 'git') for (const { size } of files) hash.update(`blob ${size}\0`);
     for (const file of files) if (!read(file, () => piece)) return changed(file.path);
     const size = files.reduce((sum, file) => sum + file.size, 0);
     return { result: { hex: hash.digest('hex'), size, bytes: new Uint8Array() } };

@@ -46,7 +46,8 @@ export async function scan(path: string): Promise<Scanned> {
 }
 
 async function scanFolder(root: string): Promise<ScannedFile[]> {
-  const { files, problems } = await listStamps(root);
+  const { files, others } = await listStamps(root);
+  const problems = others.map((path) => `${JSON.stringify(path)} is neither a file nor a folder`);
   const names = new EntryNames();
   for (const { path } of files) {
     const problem = nameProblem(path) ?? names.file(path);
@@ -59,22 +60,22 @@ async function scanFolder(root: string): Promise<ScannedFile[]> {
   return files;
 }
 
-/** All files below a folder; links are never followed. `problems` names what is neither a file nor a folder. */
-export async function listStamps(root: string): Promise<{ files: ScannedFile[]; problems: string[] }> {
+/** All files below a folder; links are never followed. `others` is what is neither a file nor a folder. */
+export async function listStamps(root: string): Promise<{ files: ScannedFile[]; others: string[] }> {
   const files: ScannedFile[] = [];
-  const problems: string[] = [];
+  const others: string[] = [];
   const walk = async (prefix: string): Promise<void> => {
     const entries = await readdir(join(root, prefix), { withFileTypes: true });
     const look = entries.map(async (entry) => {
       const path = prefix + entry.name;
       if (entry.isFile()) files.push(fileOf(path, await lstat(join(root, path), { bigint: true })));
-      else if (!entry.isDirectory()) problems.push(`${JSON.stringify(path)} is neither a file nor a folder`);
+      else if (!entry.isDirectory()) others.push(path);
     });
     await Promise.all(look);
     for (const entry of entries) if (entry.isDirectory()) await walk(`${prefix}${entry.name}/`);
   };
   await walk('');
-  return { files: files.sort((a, b) => byBytes(a.path, b.path)), problems: problems.sort(byBytes) };
+  return { files: files.sort((a, b) => byBytes(a.path, b.path)), others: others.sort(byBytes) };
 }
 
 function fileOf(path: string, stats: BigIntStats): ScannedFile {

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { json } from '../lib/json.ts';
 import { strict } from '../lib/strict.ts';
 import { insidePath, projectName, variableName } from '../records/names.ts';
-import { digest } from '../records/oci.ts';
 import { command } from './command.ts';
+import { data } from './data.ts';
 import { duration, memory } from './units.ts';
 
 const globs = z
@@ -48,9 +48,9 @@ const trainer = strict({
     .default({})
     .describe('Parameters, by name, or a file that holds them'),
   data: z
-    .record(z.string().regex(/^[a-z][a-z0-9_-]*$/), strict({ path: z.string().min(1), digest }))
+    .record(z.string().regex(/^[a-z][a-z0-9_-]*$/), data)
     .default({})
-    .describe('Data sets by name; a relative path lies in the runner machine’s TRAINYARD_DATA folder'),
+    .describe('Data sets by name'),
   env: z.array(variableName).default([]).describe('Variables of the runner machine that the trainer sees'),
   resources: strict({
     gpus: z.int().nonnegative().optional(),
@@ -98,6 +98,14 @@ export const projectSchema = strict({
   model: strict({
     files: z.array(insidePath).min(1).describe('The trainer’s outputs that are the model'),
     card: z.string().optional().describe('A Markdown file that becomes the model card'),
+    allow: z
+      .array(z.enum(['pickle']))
+      .default([])
+      .describe('pickle: files that are or hold pickles are packaged if a scanner finds them clean'),
+    image: z
+      .boolean()
+      .default(false)
+      .describe('Whether the model is made into a container image as well, under /models'),
   }),
   server: server.optional(),
 }).check((context) => {

@@ -69,6 +69,9 @@ function describe(issue: z.core.$ZodIssue, value: unknown): Problem[] {
       { path: issue.path.slice(0, -1), key: String(issue.path.at(-1)), message: `${prefix}${why?.message}` },
     ];
   }
+  const meant = issue.code === 'invalid_union' ? formMeant(issue, valueAt(value, issue.path)) : undefined;
+  if (meant !== undefined)
+    return meant.flatMap((inner) => describe({ ...inner, path: [...issue.path, ...inner.path] }, value));
   if (issue.code !== 'unrecognized_keys') {
     const expected = issue.message
       .replace(/^Invalid (input: |option: |discriminator value\. )/, '')
@@ -85,6 +88,18 @@ function describe(issue: z.core.$ZodIssue, value: unknown): Problem[] {
     key,
     message: `${prefix}unknown key ${JSON.stringify(key)}; ${allowed}`,
   }));
+}
+
+/** Of several forms, what is wrong with the one that alone knows a key that is there; undefined when that says nothing. */
+function formMeant({ errors }: z.core.$ZodIssueInvalidUnion, value: unknown): z.core.$ZodIssue[] | undefined {
+  const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  for (const key of keys) {
+    const knowing = errors.filter(
+      (issues) => !issues.some((issue) => issue.code === 'unrecognized_keys' && issue.keys.includes(key)),
+    );
+    if (knowing.length === 1) return knowing[0];
+  }
+  return undefined;
 }
 
 function valueAt(value: unknown, path: Path): unknown {

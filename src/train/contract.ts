@@ -30,7 +30,6 @@ export function commandOf(
 /**
  * The program's whole environment, but for its Python: what it may see of the machine, and where its files are.
  * @param machine this machine's variables
- * @throws UserError for a declared variable that belongs to the job
  */
 export function variablesOf(
   config: TrainerConfig,
@@ -38,12 +37,6 @@ export function variablesOf(
   workspace: Workspace,
   machine: Environment,
 ): Record<string, string> {
-  const reserved = config.env.filter(isReserved);
-  if (reserved.length > 0) {
-    throw new UserError(
-      `trainer.env names ${reserved.join(', ')}, and variables of the job never reach the training program; take them out`,
-    );
-  }
   return {
     ...programEnvironment(machine, config.env),
     // Else Python keeps its lines back while its output is not a terminal.
@@ -54,6 +47,15 @@ export function variablesOf(
     TRAINYARD_CHECKPOINT_DIR: workspace.checkpoints,
     ...Object.fromEntries([...data].map(([name, path]) => [dataVariable(name), path])),
   };
+}
+
+/** @throws UserError for a declared variable that belongs to the job */
+export function refuseReserved(declared: readonly string[]): void {
+  const reserved = declared.filter(isReserved);
+  if (reserved.length === 0) return;
+  throw new UserError(
+    `trainer.env names ${reserved.join(', ')}, and variables of the job never reach the training program; take them out`,
+  );
 }
 
 function dataVariable(name: string): string {

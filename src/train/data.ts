@@ -1,35 +1,75 @@
 import { isAbsolute, relative, resolve } from 'node:path';
+import { DataCache, type DataInUse } from '../data/cache.ts';
+import { openSource } from '../data/open.ts';
 import { codeOf, messageOf, userErrors } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { digestOfTree } from '../lib/tree.ts';
-import type { TrainerConfig } from '../records/program.ts';
+import type { DataReference, TrainerConfig } from '../records/program.ts';
+import type { TrainDeps } from './request.ts';
 
 /** Between two lines that tell how far the reading of large data is. */
 const PROGRESS_MS = 5000;
 
+/** The data sets of a training, each where the program may read it, until they are released. */
+export interface OpenData {
+  readonly paths: ReadonlyMap<string, string>;
+  release(): Promise<void>;
+}
+
 /**
- * Says where every data set lies on this machine.
+ * Finds, fetches and proves every data set. What lies on this machine comes first, because nothing has to be fetched to say
+ * that it is not right.
+ * @throws UserError naming every data set of this machine that cannot be used, or the first one of another place
+ */
+export async function openData(declared: TrainerConfig['data'], deps: TrainDeps): Promise<OpenData> {
+  const { log, signal, data: place } = deps;
+  const here = locateData(declared, deps.dataFolder);
+  await verifyData(declared, here, log, signal);
+  const cache = new DataCache({ folder: place.cache, limit: place.limit, log }, signal);
+  const used: (readonly [string, DataInUse])[] = [];
+  const release = async (): Promise<void> => {
+    for (const [, one] of used) await one.release();
+  };
+  try {
+    for (const [name, reference] of Object.entries(declared)) {
+      const source = await openSource(name, reference, { ...deps, ...place });
+      if (source !== undefined) used.push([name, await cache.use(name, source)]);
+    }
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return { paths: new Map([...here, ...used.map(([name, { path }]) => [name, path] as const)]), release };
+}
+
+/**
+ * Says where the data sets lie that are meant to be on this machine.
  * @param folder the machine's TRAINYARD_DATA folder, which relative paths lie in
  * @throws UserError when a relative path has no folder, or leads out of it
  */
-export function locateData(
+function locateData(
   declared: TrainerConfig['data'],
   folder: string | undefined,
 ): ReadonlyMap<string, string> {
   const problems: string[] = [];
-  const paths = Object.entries(declared).map(([name, { path }]) => {
-    const place = resolve(folder ?? '', path);
-    if (!isAbsolute(path)) {
-      if (folder === undefined) {
-        problems.push(
-          `${name}: its path ${path} is relative to the machine's data folder, and TRAINYARD_DATA is not set here; set it to that folder (on a runner: in the file .env of the runner's own folder)`,
-        );
-      } else if (relative(folder, place).split('/')[0] === '..') {
-        problems.push(`${name}: its path ${path} leads out of the data folder ${folder}`);
+  const isHere = (
+    entry: [string, DataReference],
+  ): entry is [string, Extract<DataReference, { path: string }>] => 'path' in entry[1];
+  const paths = Object.entries(declared)
+    .filter(isHere)
+    .map(([name, { path }]) => {
+      const place = resolve(folder ?? '', path);
+      if (!isAbsolute(path)) {
+        if (folder === undefined) {
+          problems.push(
+            `${name}: its path ${path} is relative to the machine's data folder, and TRAINYARD_DATA is not set here; set it to that folder (on a runner: in the file .env of the runner's own folder)`,
+          );
+        } else if (relative(folder, place).split('/')[0] === '..') {
+          problems.push(`${name}: its path ${path} leads out of the data folder ${folder}`);
+        }
       }
-    }
-    return [name, place] as const;
-  });
+      return [name, place] as const;
+    });
   if (problems.length > 0) throw userErrors('the data cannot be found', problems);
   return new Map(paths);
 }
@@ -39,7 +79,7 @@ export function locateData(
  * @param paths where each lies
  * @throws UserError naming every one that is missing or differs, with the digest that was found
  */
-export async function verifyData(
+async function verifyData(
   declared: TrainerConfig['data'],
   paths: ReadonlyMap<string, string>,
   log: Log,

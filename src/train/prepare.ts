@@ -4,8 +4,8 @@ import type { TrainerConfig } from '../records/program.ts';
 import type { ResolvedTraining } from '../records/training.ts';
 import { readLock } from '../store/lock.ts';
 import { unpackSource } from '../store/source.ts';
-import { commandOf, variablesOf } from './contract.ts';
-import { locateData, verifyData } from './data.ts';
+import { commandOf, refuseReserved, variablesOf } from './contract.ts';
+import { openData } from './data.ts';
 import type { TrainDeps } from './request.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -15,6 +15,8 @@ export interface Prepared {
   readonly variables: Readonly<Record<string, string>>;
   /** Python's version. */
   readonly python: string;
+  /** Lets go of the data, after the program's end. */
+  release(): Promise<void>;
 }
 
 /** Command, source, data and environment; what is found wrong at once comes before what takes time. */
@@ -25,17 +27,23 @@ export async function prepare(
   deps: TrainDeps,
 ): Promise<Prepared> {
   const { handoff, log, signal, env } = deps;
+  refuseReserved(config.env);
   const lock = await readLock(handoff, config.environment);
-  const data = locateData(config.data, deps.dataFolder);
-  const command = commandOf(config, params, data, workspace);
-  const variables = variablesOf(config, data, workspace, env);
   for (const name of config.env.filter((declared) => env[declared] === undefined))
     log.warning(`trainer.env names ${name}, which is not set on this machine`);
   await unpackSource(handoff, manifest, workspace.source);
-  await log.group('Verify the data', () => verifyData(config.data, data, log, signal));
-  const python = await log.group('Prepare the environment', () =>
-    ensureEnvironment(lock, { folder: deps.environments, env, log, signal, uv: deps.uv }),
-  );
-  signal.throwIfAborted();
-  return { command, variables: activated(variables, python), python: python.python };
+  const data = await log.group('Fetch and verify the data', () => openData(config.data, deps));
+  try {
+    const command = commandOf(config, params, data.paths, workspace);
+    const variables = variablesOf(config, data.paths, workspace, env);
+    const python = await log.group('Prepare the environment', () =>
+      ensureEnvironment(lock, { folder: deps.environments, env, log, signal, uv: deps.uv }),
+    );
+    signal.throwIfAborted();
+    const { release } = data;
+    return { command, variables: activated(variables, python), python: python.python, release };
+  } catch (error) {
+    await data.release();
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import type { DataPlace } from '../data/open.ts';
 import type { Digest } from '../lib/digest.ts';
 import type { Environment } from '../lib/environment.ts';
 import type { JsonObject } from '../lib/json.ts';
@@ -17,6 +18,14 @@ export interface TrainRequest {
   readonly commit: string | null;
 }
 
+/** What fetching data takes besides what every training has. */
+export interface DataFetching extends Pick<DataPlace, 'openStore' | 'sleep'> {
+  /** The folder that keeps what was fetched, for this machine's trainings. */
+  readonly cache: string;
+  /** How large it may become, in bytes; undefined for half of its disk. */
+  readonly limit: number | undefined;
+}
+
 /** What a training needs of the machine. */
 export interface TrainDeps {
   /** Where the trainer is read from, and the Run is written to. */
@@ -27,6 +36,8 @@ export interface TrainDeps {
   readonly env: Environment;
   /** The folder that relative paths of data lie in. */
   readonly dataFolder: string | undefined;
+  /** How data sets of other places come here. */
+  readonly data: DataFetching;
   /** Where Python environments are kept between trainings. */
   readonly environments: string;
   /** The path of uv. */

@@ -27,7 +27,9 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
     const workspace = await makeWorkspace(root, training.params);
     const prepared = await prepare(trainer, training, workspace, deps);
     const startedAt = new Date().toISOString();
-    const { ending, metrics } = await launch(trainer.config, prepared, workspace, deps);
+    const { ending, metrics } = await launch(trainer.config, prepared, workspace, deps).finally(
+      prepared.release,
+    );
     const endedAt = new Date().toISOString();
     const { state, reason, outputs } = await judge(ending, trainer.config.timeoutSeconds, () =>
       collectOutputs(handoff, workspace.output),

@@ -1,0 +1,106 @@
+import { mkdir, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hexOf } from '../lib/digest.ts';
+import { exclusively } from '../lib/exclusive.ts';
+import { bytesText } from '../lib/progress.ts';
+import { Threads } from '../lib/threads.ts';
+import { Entry, type PartThreads } from './entry.ts';
+import { type CachePlace, lease, makeRoom } from './evict.ts';
+import { bytesOf, fill } from './fill.ts';
+import { readPart } from './read-part.ts';
+import type { Source, Unit } from './source.ts';
+
+const WAIT_MS = 500;
+
+/** A data set that stays where it is until it is released. */
+export interface DataInUse {
+  /** A file or a folder, for reading alone. */
+  readonly path: string;
+  release(): Promise<void>;
+}
+
+/** The data sets that this machine has fetched, each in a folder named after its digest. */
+export class DataCache {
+  readonly #place: CachePlace;
+  readonly #signal: AbortSignal;
+
+  constructor(place: CachePlace, signal: AbortSignal) {
+    this.#place = place;
+    this.#signal = signal;
+  }
+
+  /**
+   * Gives a data set, every file of it proved: fetched when it is not here, mended when it is not what it was.
+   * Who needs the same one at the same time waits for the first.
+   * @param name what trainyard.yml calls it
+   */
+  async use(name: string, source: Source): Promise<DataInUse> {
+    const { folder, log } = this.#place;
+    const key = hexOf(source.digest);
+    await mkdir(folder, { recursive: true });
+    let waits = false;
+    const whenHeld = async (pid: number): Promise<void> => {
+      if (!waits)
+        log.info(
+          `data ${name}: another training of this machine prepares it (process ${pid}); waiting for it`,
+        );
+      waits = true;
+      await sleep(WAIT_MS, undefined, { signal: this.#signal });
+    };
+    return exclusively(join(folder, `${key}.lock`), whenHeld, async () => {
+      const release = await lease(folder, key);
+      const threads = new Threads(readPart);
+      try {
+        const entry = await this.#ready(name, key, source, threads);
+        await entry.touch();
+        return { path: entry.path, release };
+      } catch (error) {
+        await release();
+        throw error;
+      } finally {
+        await threads.close();
+      }
+    });
+  }
+
+  async #ready(name: string, key: string, source: Source, threads: PartThreads): Promise<Entry> {
+    const { folder, log } = this.#place;
+    const place = join(folder, key);
+    const isThere = (await readdir(folder)).includes(key);
+    const home = isThere ? place : `${place}.partial`;
+    const entry = (await Entry.open(home)) ?? (await Entry.create(home, await source.plan()));
+    const { missing, strays } = await entry.check(threads);
+    if (isThere && missing.length === 0 && strays === 0) {
+      log.info(`data ${name}: all of it is here, and as it was: ${bytesText(entry.plan.bytes ?? 0)}`);
+      return entry;
+    }
+    if (isThere)
+      log.warning(
+        `data ${name}: somebody wrote into ${place}; ${missing.length} of its ${entry.plan.units.length} parts are fetched again`,
+      );
+    await this.#fetch(name, entry, source, missing);
+    if (isThere) return entry;
+    await rename(home, place);
+    return (await Entry.open(place)) ?? entry;
+  }
+
+  async #fetch(name: string, entry: Entry, source: Source, missing: readonly Unit[]): Promise<void> {
+    const { log } = this.#place;
+    const begin = performance.now();
+    const size = bytesOf(missing);
+    await makeRoom(this.#place, {
+      key: hexOf(source.digest),
+      what: `the data set ${name}`,
+      bytes: entry.plan.bytes ?? 0,
+      missing: size ?? 0,
+    });
+    await entry.unprotect();
+    await fill(entry, source, missing, { name, log, signal: this.#signal });
+    await entry.settle();
+    await entry.protect();
+    const seconds = (performance.now() - begin) / 1000;
+    const amount = size === undefined ? '' : `${bytesText(size)} `;
+    log.info(`data ${name}: ${amount}fetched from ${source.place} in ${seconds.toFixed(1)} s, and verified`);
+  }
+}

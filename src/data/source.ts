@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import type { Digest } from '../lib/digest.ts';
+import { insidePath } from '../records/names.ts';
+
+/** What is fetched and proved as one. */
+const unit = z.strictObject({
+  /** A tar of files; one file by SHA-256; one file by the SHA-1 that git gives it. */
+  kind: z.enum(['shard', 'file', 'git']),
+  /** The digest, hexadecimal. */
+  hex: z.string(),
+  /** Bytes on the way; null where only the other side knows. */
+  size: z.int().nonnegative().nullable(),
+  /** Path and size of every file. */
+  files: z.array(z.tuple([insidePath, z.int().nonnegative().nullable()])).min(1),
+});
+export type Unit = z.infer<typeof unit>;
+
+/** All that a data set consists of, before a byte of it is here. */
+export const plan = z.strictObject({
+  /** What the trainer gets: the path of the one file, or of the folder. */
+  form: z.enum(['file', 'folder']),
+  /** Of all files; null where only the other side knows. */
+  bytes: z.int().nonnegative().nullable(),
+  units: z.array(unit).min(1),
+});
+export type Plan = z.infer<typeof plan>;
+
+/** Where a data set can be fetched from. */
+export interface Source {
+  /** Which data set it is, and its name in the cache. */
+  readonly digest: Digest;
+  /** For messages: "HOST/REPOSITORY". */
+  readonly place: string;
+  /** Asks what it consists of. */
+  plan(): Promise<Plan>;
+  /** A unit's bytes from an offset on. */
+  open(unit: Unit, offset: number): Promise<AsyncIterable<Buffer>>;
+  /** Whether what is opened at its beginning fails by itself when the bytes are not those of the digest. */
+  readonly proves: boolean;
+  /** What to do when the bytes are not those of the digest. */
+  readonly fix: (found: string) => string;
+}
