@@ -10,6 +10,7 @@ import { LOG_LAYER } from '../records/oci.ts';
 import { release } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
+import { moveAlias } from './alias.ts';
 import { historyOf, previousOf } from './history.ts';
 import { withLock } from './lock.ts';
 import { dropDamagedLayers, fetchRelease, isComplete, type Parts, readParts, readProbes } from './parts.ts';
@@ -104,14 +105,17 @@ async function rollOutHere({ parts, secrets }: Prepared, state: State, deps: Dep
   const probesOf = (digest: Digest) => readProbes(state.store, digest);
   const rollout = await rollOut({ target, release: parts.release.digest, probesOf, log, hide, signal });
   const written = await record(parts, rollout, target, startedAt, text(), state);
-  if (rollout.outcome === 'live' || rollout.outcome === 'unchanged') await front.note(written.digest);
+  const isLive = rollout.outcome === 'live' || rollout.outcome === 'unchanged';
+  if (isLive) await front.note(written.digest);
   // What serves by now serves, whatever becomes of the store.
   const unrecorded = await copyRecord(
     state.store,
     deps.store,
     written.digest,
     (kind) => kind === 'deployment',
-  ).then(() => undefined, messageOf);
+  )
+    .then(() => (isLive ? moveAlias(deps.store, parts.release) : undefined))
+    .then(() => undefined, messageOf);
   const hasPrevious = findPrevious(await historyOf(state)) !== undefined;
   const frontPid = (await front.find())?.pid;
   return { state, parts, rollout, deployment: written, unrecorded, hasPrevious, frontPid };
