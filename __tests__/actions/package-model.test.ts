@@ -4,6 +4,7 @@ import { TITLE } from '../../src/records/oci.ts';
 import { modelPackage } from '../../src/records/package.ts';
 import { run as runKind } from '../../src/records/run.ts';
 import { getManifest, getRecord, readBytes } from '../../src/store/records.ts';
+import { safetensors } from '../support/models.ts';
 import { GOLDEN, MODEL } from '../support/runs.ts';
 import { digestIn, openWorkshop, type Workshop } from '../support/workshop.ts';
 
@@ -34,7 +35,7 @@ describe('a package', () => {
     });
     expect(config).toEqual({
       descriptor: { name: 'toy' },
-      config: { format: 'onnx' },
+      config: { format: 'onnx', precision: 'float32' },
       modelfs: { type: 'layers', diffIds: manifest.layers.map((layer) => layer.digest) },
     });
     const files = manifest.layers.map(({ mediaType, annotations }) => [annotations?.[TITLE], mediaType]);
@@ -56,7 +57,7 @@ describe('a package', () => {
         mtime: '1970-01-01T00:00:00Z',
         typeflag: 48,
       });
-      expect(annotations['org.cncf.model.file.mediatype.untested']).toBe('true');
+      expect(annotations['org.cncf.model.file.mediatype.untested']).toBe('false');
     }
     const bytes = await shop.store.get(digest);
     expect(Buffer.from(bytes ?? []).toString()).not.toMatch(/2\d{3}-\d\d-\d\dT/);
@@ -74,7 +75,7 @@ describe('a package', () => {
     expect((await read('golden.jsonl')).toString()).toBe(GOLDEN);
     expect((await read('serve.txt')).length + (await read('server/serve.txt')).length).toBeGreaterThan(0);
     const card = (await read('README.md')).toString();
-    expect(card).toMatch(/^# Toy\n\nCounts\.\n\n## Metrics\n/);
+    expect(card).toMatch(/^---\n[\s\S]*\n---\n\n# Toy\n\nCounts\.\n\n## Model\n/);
     for (const line of [
       '| accuracy | 0.97 |',
       '| epochs | 3 |',
@@ -109,13 +110,16 @@ describe('a package', () => {
       'files: [model.onnx]',
       'files: [w/model.safetensors, w/tokenizer.json]',
     );
-    const safetensors = Buffer.from('\x80\x02\0\0\0\0\0\0{"__metadata__":{}}', 'latin1');
     const { pack } = await shop.trained({
-      outputs: { 'w/model.safetensors': safetensors, 'w/tokenizer.json': '{}', 'rest.bin': 'x' },
+      outputs: {
+        'w/model.safetensors': safetensors({ w: [30, 50] }),
+        'w/tokenizer.json': '{}',
+        'rest.bin': 'x',
+      },
     });
     const digest = digestIn((await pack()).outputs, 'package');
     const { manifest, config } = await getRecord(shop.store, modelPackage, digest);
-    expect(config.config).toEqual({ format: 'safetensors' });
+    expect(config.config).toEqual({ format: 'safetensors', paramSize: '1.5K', precision: 'float32' });
     expect(
       manifest.layers.map(({ mediaType, annotations }) => `${annotations?.[TITLE]} ${mediaType}`),
     ).toEqual([
@@ -175,7 +179,7 @@ describe('thresholds', () => {
     );
     const { run, pack } = await shop.trained();
     const { outputs, failure, summary } = await pack();
-    expect(outputs).toEqual({ package: '' });
+    expect(outputs).toEqual({ package: '', image: '' });
     expect(failure).toBe(
       'the model does not hold its thresholds: accuracy is 0.97, and must be ≥ 0.99; loss is 0.1, and must be ≥ 0 and ≤ 0.05; f1 is not among the run’s metrics, and must be ≥ 0.5. Train a better one, or change metrics in trainyard.yml',
     );

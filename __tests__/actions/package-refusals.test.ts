@@ -1,8 +1,10 @@
 /** What package-model refuses: one error that names the place and the fix, and nothing is in the store. */
 import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Digest, digestOf } from '../../src/lib/digest.ts';
 import { run as runKind } from '../../src/records/run.ts';
 import { getRecord } from '../../src/store/records.ts';
+import { PICKLES, torchFile } from '../support/models.ts';
 import { MODEL } from '../support/runs.ts';
 import { digestIn, openWorkshop, refusalOf, type Workshop } from '../support/workshop.ts';
 
@@ -78,35 +80,45 @@ describe('refused, with nothing in the store:', () => {
     await shop.repository.edit(
       'trainyard.yml',
       '[model.onnx]',
-      '[model.onnx, a.pt, b.bin, c.bin, d.npy, e.sh, f.pkl]',
+      '[model.onnx, a.pt, b.bin, c.bin, d.npy, e.txt, f.pkl]',
     );
     const { pack } = await shop.trained({
       outputs: {
-        'a.pt': Buffer.from('PK\x03\x04rest', 'latin1'),
-        'b.bin': Buffer.from('\x80\x04\x95\x05', 'latin1'),
+        'a.pt': torchFile(PICKLES.tensors),
+        'b.bin': PICKLES.binary,
         'c.bin': Buffer.from('\x7fELF', 'latin1'),
         'd.npy': Buffer.from(`\x93NUMPY\x01\0v\0{'descr': '|O', 'fortran_order': False}`, 'latin1'),
-        'e.sh': '#!/bin/sh\n',
-        'f.pkl': "cos\nsystem\n(S'true'\ntR.",
+        'e.txt': '#!/bin/sh\n',
+        'f.pkl': PICKLES.text,
       },
     });
     const lines = (await refusalOf(pack())).split('\n');
     expect(lines).toEqual([
-      'the model cannot be packaged:',
+      'the model cannot be packaged (a package takes safetensors, GGUF, ONNX with its external data, and JSON, YAML, texts and SentencePiece models; docs/packages.md says more):',
       expect.stringMatching(
         /trainyard\.yml:11:17: model\.onnx is not an output of the run; its outputs are a\.pt, b\.bin, c\.bin/,
       ),
       expect.stringMatching(
-        /:11:29: a\.pt is a ZIP archive, as PyTorch, NumPy and Keras write around pickles; export safetensors or ONNX/,
+        /:11:29: a\.pt is a ZIP archive, as PyTorch, NumPy and Keras write around pickles and code; export safetensors or ONNX, or write allow: \[pickle\] under model/,
       ),
       expect.stringMatching(/:11:35: b\.bin is a pickle, and loading it runs the code in it/),
-      expect.stringMatching(
-        /:11:42: c\.bin is a Linux executable; the server's code belongs in server\.source/,
-      ),
-      expect.stringMatching(/d\.npy is a pickle/),
-      expect.stringMatching(/e\.sh is a script/),
+      expect.stringMatching(/:11:42: c\.bin is a Linux program; the server’s code belongs in server\.source/),
+      expect.stringMatching(/d\.npy is a NumPy array, which may be a pickle/),
+      expect.stringMatching(/e\.txt is a script/),
       expect.stringMatching(/f\.pkl is a pickle/),
     ]);
+  });
+
+  test('a card that holds a secret, or begins with what is no YAML', async () => {
+    const { pack } = await shop.trained();
+    await shop.repository.commit({ 'MODEL.md': `# Toy\n\nToken: ghp_${'a'.repeat(36)}\n` });
+    expect(await refusalOf(pack())).toMatch(
+      /^trainyard\.yml:11:36: MODEL\.md holds a GitHub token on line 3; remove it, and replace the secret/,
+    );
+    await shop.repository.commit({ 'MODEL.md': '---\nlicense: [mit\n---\n# Toy\n' });
+    expect(await refusalOf(pack())).toMatch(
+      /^MODEL\.md begins with a metadata block that is not YAML with keys: .*Mend what stands between the two lines of ---$/s,
+    );
   });
 
   test('a run without the golden requests, a card that is not in the commit', async () => {
@@ -121,14 +133,30 @@ describe('refused, with nothing in the store:', () => {
     );
   });
 
-  test('an output whose bytes were changed in the hand-off', async () => {
+  test('an output of another size than the run says', async () => {
     const { run, pack } = await shop.trained();
-    const { manifest } = await getRecord(shop.handoff, runKind, run);
-    const file = shop.handoff.pathOf(manifest.layers[0]?.digest ?? run);
-    await chmod(file, 0o644);
-    await writeFile(file, 'another model');
+    await replaceOutput(run, Buffer.from('another model'));
     expect(await refusalOf(pack())).toMatch(
-      /: the bytes differ from their digest \(expected sha256:\w+, found sha256:\w+\)/,
+      /model\.onnx does not have the 67 bytes that the run says: it was cut off or replaced; train again$/,
     );
   });
 });
+
+test('weights that were changed in the hand-off do not become part of a record in the store', async () => {
+  const { run, pack } = await shop.trained();
+  await replaceOutput(run, Buffer.from(MODEL).fill(1, 50, 60));
+  expect(await refusalOf(pack())).toMatch(
+    /: the bytes differ from their digest \(expected sha256:\w+, found sha256:\w+\)/,
+  );
+  for (const kind of ['run-', 'package-', 'training-'])
+    expect([...(await shop.store.names(kind)).keys()]).toEqual([]);
+  expect(await shop.store.has(digestOf(MODEL))).toBe(false);
+});
+
+/** Writes over the first output of a run, as whoever may write to the hand-off could. */
+async function replaceOutput(run: Digest, bytes: Buffer): Promise<void> {
+  const { manifest } = await getRecord(shop.handoff, runKind, run);
+  const file = shop.handoff.pathOf(manifest.layers[0]?.digest ?? run);
+  await chmod(file, 0o644);
+  await writeFile(file, bytes);
+}

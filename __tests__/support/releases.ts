@@ -82,6 +82,7 @@ export async function putRelease(store: Store, choices: ReleaseChoices): Promise
       metrics: { accuracy: 1 },
       trainingId,
       server: server.digest,
+      allow: [],
     }),
   });
   return putRecord(store, release, {

@@ -9,11 +9,12 @@ import { trainingOf } from '../../src/records/training.ts';
 import { getTrainer } from '../../src/store/programs.ts';
 import { getRecord, layer, putRecord } from '../../src/store/records.ts';
 import type { Store } from '../../src/store/store.ts';
+import { onnx } from './models.ts';
 
 const TIME = '2026-01-02T03:04:05Z';
 
-/** A protobuf's first bytes, as an ONNX file has them. */
-export const MODEL = Buffer.from('\x08\x08\x12\x07toy');
+/** One weight of four values. */
+export const MODEL = onnx({ weights: [{ name: 'w', dims: [2, 2] }] });
 export const GOLDEN = '{"request":{},"answer":{}}\n';
 
 export interface RunOptions {

@@ -1,19 +1,27 @@
 import type { Stored } from '../records/kind.ts';
+import type { ModelConfig } from '../records/package.ts';
 import type { RunConfig } from '../records/run.ts';
+import { type Card, parseCard, renderCard } from './front-matter.ts';
+
+/** Formats that a library is named after on the Hugging Face Hub. */
+const LIBRARIES: Readonly<Record<string, string>> = { onnx: 'onnx', gguf: 'gguf' };
 
 /**
- * The model card: the user's own text, then what Trainyard knows, without anything that changes from one packaging of
- * the Run to the next.
+ * The model card: the user's own text and metadata, then what Trainyard knows, without anything that changes from one
+ * packaging of the Run to the next.
  */
-export function modelCard(name: string, text: string | undefined, run: Stored<RunConfig>): string {
+export function modelCard(
+  name: string,
+  card: Card | undefined,
+  run: Stored<RunConfig>,
+  { format, ...rest }: ModelConfig['config'],
+): string {
   const { metrics, params, data, trainingId } = run.config;
-  return [
-    text?.trimEnd() ?? `# ${name}`,
-    section(
-      'Metrics',
-      ['metric', 'value'],
-      Object.entries(metrics).map(([metric, value]) => [metric, String(value)]),
-    ),
+  const user = card ?? parseCard(`# ${name}`, name);
+  const text = [
+    user.text.trimEnd(),
+    section('Model', ['property', 'value'], Object.entries({ format, ...rest }).map(textual)),
+    section('Metrics', ['metric', 'value'], Object.entries(metrics).map(textual)),
     section(
       'Parameters',
       ['parameter', 'value'],
@@ -33,6 +41,45 @@ export function modelCard(name: string, text: string | undefined, run: Stored<Ru
     .filter(Boolean)
     .join('\n\n')
     .concat('\n');
+  const library = LIBRARIES[format ?? ''];
+  const task = user.metadata.get('pipeline_tag');
+  return renderCard(
+    { metadata: user.metadata, text },
+    {
+      ...(library !== undefined && { library_name: library }),
+      ...(Object.keys(metrics).length > 0 && {
+        'model-index': modelIndex(name, typeof task === 'string' ? task : 'other', metrics, data),
+      }),
+    },
+  );
+}
+
+/** Hugging Face's form of results; it wants a task and a data set, of which it may know nothing. */
+function modelIndex(
+  name: string,
+  task: string,
+  metrics: RunConfig['metrics'],
+  data: RunConfig['data'],
+): unknown {
+  const sets = Object.entries(data);
+  const names = sets.map(([set]) => set).join(', ') || 'none named';
+  const [[, revision = undefined] = []] = sets.length === 1 ? sets : [];
+  return [
+    {
+      name,
+      results: [
+        {
+          task: { type: task },
+          dataset: { name: names, type: names, ...(revision !== undefined && { revision }) },
+          metrics: Object.entries(metrics).map(([type, value]) => ({ type, value })),
+        },
+      ],
+    },
+  ];
+}
+
+function textual([key, value]: [string, unknown]): string[] {
+  return [key, String(value)];
 }
 
 function section(title: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {

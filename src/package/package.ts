@@ -1,6 +1,7 @@
-import { extname, posix } from 'node:path';
+import { posix } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
 import type { Stored } from '../records/kind.ts';
 import type { Descriptor } from '../records/oci.ts';
 import { type ModelConfig, modelPackage, packageAnnotations } from '../records/package.ts';
@@ -13,12 +14,18 @@ import { copyRecord } from '../store/copy.ts';
 import { getServer, getTrainer } from '../store/programs.ts';
 import { getManifest, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { acceptFiles } from './accept.ts';
 import { modelCard } from './card.ts';
-import { modelFile, selectModelFiles, serverFiles } from './layers.ts';
+import { type Description, describeModel } from './facts.ts';
+import { secretIn } from './formats/secrets.ts';
+import { type Card, parseCard } from './front-matter.ts';
+import { checkImageStore, putImage } from './image.ts';
+import { modelFile, modelLayers, serverFiles } from './layers.ts';
+import { PickleScanner, type ScanDeps } from './scan.ts';
 import { checkThresholds, type Gate } from './thresholds.ts';
 import { verifyRun } from './verify-run.ts';
 
-export interface PackageRequest {
+export interface PackageRequest extends ScanDeps {
   readonly commit: Commit;
   readonly trainer: Digest;
   readonly server: Digest | undefined;
@@ -26,6 +33,7 @@ export interface PackageRequest {
   readonly run: Digest;
   readonly handoff: Store;
   readonly store: Store;
+  readonly log: Log;
 }
 
 export interface Packaged {
@@ -34,6 +42,8 @@ export interface Packaged {
   readonly gates: readonly Gate[];
   /** Undefined when a gate does not hold. */
   readonly package: Stored<ModelConfig> | undefined;
+  /** The index that ties the package to its image; undefined unless the project asks for one. */
+  readonly image: Digest | undefined;
 }
 
 /** Takes a verified Run into the store and, if it holds its thresholds, makes a ModelPack of it. */
@@ -45,47 +55,49 @@ export async function packageModel(request: PackageRequest): Promise<Packaged> {
   const trainer = await getTrainer(stores, request.trainer, 'input trainer');
   const run = await verifyRun(stores, request.run, trainer, request.trainingId);
   const server = request.server && (await getServer(stores, request.server, 'input server'));
-  const layers = await selectModelFiles(await holderOf(run.digest, handoff, store), file, run);
+  const holder = await holderOf(run.digest, handoff, store);
+  const scanner = new PickleScanner(request);
+  const accept = (from: Store) => acceptFiles(from, file, run, server, scanner);
+  const files = await accept(holder);
   const serverLayers = server === undefined ? [] : serverFiles(server, run);
   const card = await readCard(commit, file);
+  if (project.model.image) checkImageStore(store, file.place(['model', 'image']));
 
   for (const digest of [trainer.digest, run.digest, ...(server === undefined ? [] : [server.digest])]) {
     await copyRecord(await holderOf(digest, handoff, store), store, digest);
   }
   // Looked at again where the training zone cannot write: it may have replaced what was looked at in the hand-off.
-  await selectModelFiles(store, file, run);
+  if (holder !== store) await accept(store);
   await nameForReuse(store, run);
 
   const gates = checkThresholds(project.metrics, run.config.metrics);
-  if (gates.some(({ holds }) => !holds)) return { project, run, gates, package: undefined };
-  const readme = modelFile(
-    'doc',
-    await store.write({ bytes: Buffer.from(modelCard(project.name, card, run)) }),
-    'README.md',
-  );
-  const all = [...layers, ...serverLayers, readme];
+  if (gates.some(({ holds }) => !holds)) return { project, run, gates, package: undefined, image: undefined };
+  const description = describeModel(project.name, files);
+  const readme = modelCard(project.name, card, run, description.config);
+  const layers = [
+    ...modelLayers(files),
+    ...serverLayers,
+    modelFile('doc', await store.write({ bytes: Buffer.from(readme) }), 'README.md'),
+  ];
   const packaged = await putRecord(store, modelPackage, {
-    config: modelConfigOf(project, all),
-    layers: all,
+    config: modelConfigOf(description, layers),
+    layers,
     subject: run,
     annotations: packageAnnotations({
       name: project.name,
       metrics: run.config.metrics,
       trainingId: request.trainingId,
       server: server?.digest,
+      allow: [...new Set(project.model.allow)],
     }),
   });
-  return { project, run, gates, package: packaged };
+  const image = project.model.image ? await putImage(store, holder, packaged, request.log) : undefined;
+  return { project, run, gates, package: packaged, image };
 }
 
 /** Raw layers are their own uncompressed form, so that diff ids are the layers' digests. */
-function modelConfigOf(project: Project, layers: readonly Descriptor[]): ModelConfig {
-  const format = extname(project.model.files[0] ?? '').slice(1);
-  return {
-    descriptor: { name: project.name },
-    config: { ...(format !== '' && { format }) },
-    modelfs: { type: 'layers', diffIds: layers.map(({ digest }) => digest) },
-  };
+function modelConfigOf(description: Description, layers: readonly Descriptor[]): ModelConfig {
+  return { ...description, modelfs: { type: 'layers', diffIds: layers.map(({ digest }) => digest) } };
 }
 
 /** The hand-off first: what it has need not be asked of a registry. */
@@ -98,13 +110,21 @@ async function nameForReuse(store: Store, run: Stored<RunConfig>): Promise<void>
   if (found !== undefined) await store.put(found.bytes, [trainingName(run.config.trainingId)]);
 }
 
-async function readCard(commit: Commit, file: YamlFile<Project>): Promise<string | undefined> {
+/** @throws UserError when the card is not in the commit, cannot be read, or holds a secret */
+async function readCard(commit: Commit, file: YamlFile<Project>): Promise<Card | undefined> {
   const { card } = file.value.model;
   if (card === undefined) return undefined;
+  const place = file.place(['model', 'card']);
   const bytes = await readProjectFile(commit, card);
   if (bytes === undefined)
     throw new UserError(
-      `${file.place(['model', 'card'])}: model.card is ${card}, and the commit has no ${posix.join(commit.project, card)}`,
+      `${place}: model.card is ${card}, and the commit has no ${posix.join(commit.project, card)}`,
     );
-  return bytes.toString('utf8');
+  const text = bytes.toString('utf8');
+  const secret = secretIn(text);
+  if (secret !== undefined)
+    throw new UserError(
+      `${place}: ${card} holds ${secret}; remove it, and replace the secret, which others may have read by now`,
+    );
+  return parseCard(text, card);
 }

@@ -6,8 +6,14 @@ import { digest, type Manifest } from './oci.ts';
 
 /** The part of the ModelPack v0.0.7 configuration that Trainyard writes: nothing that changes from run to run. */
 export const modelConfig = z.strictObject({
-  descriptor: z.strictObject({ name: z.string() }),
-  config: z.strictObject({ format: z.string().optional() }),
+  descriptor: z.strictObject({ name: z.string(), family: z.string().optional() }),
+  config: z.strictObject({
+    architecture: z.string().optional(),
+    format: z.string().optional(),
+    paramSize: z.string().optional(),
+    precision: z.string().optional(),
+    quantization: z.string().optional(),
+  }),
   modelfs: z.strictObject({ type: z.literal('layers'), diffIds: z.array(digest).min(1) }),
 });
 export type ModelConfig = z.infer<typeof modelConfig>;
@@ -30,6 +36,7 @@ const facts = z.object({
   'vnd.trainyard.metrics': z.string(),
   'vnd.trainyard.training-id': digest,
   'vnd.trainyard.server': digest.optional(),
+  'vnd.trainyard.allow': z.string().optional(),
 });
 
 /** Trainyard's own facts about a package, which ModelPack has no field for. */
@@ -38,6 +45,8 @@ export interface PackageFacts {
   readonly metrics: Readonly<Record<string, number>>;
   readonly trainingId: Digest;
   readonly server: Digest | undefined;
+  /** What the project let into the package that others are refused for. */
+  readonly allow: readonly string[];
 }
 
 /** Our facts as annotations of the manifest. */
@@ -46,12 +55,14 @@ export function packageAnnotations({
   metrics,
   trainingId,
   server,
+  allow,
 }: PackageFacts): Record<string, string> {
   return {
     'vnd.trainyard.name': name,
     'vnd.trainyard.metrics': JSON.stringify(metrics),
     'vnd.trainyard.training-id': trainingId,
-    ...(server === undefined ? {} : { 'vnd.trainyard.server': server }),
+    ...(server !== undefined && { 'vnd.trainyard.server': server }),
+    ...(allow.length > 0 && { 'vnd.trainyard.allow': allow.join(',') }),
   };
 }
 
@@ -68,5 +79,6 @@ export function packageFacts(manifest: Manifest): PackageFacts {
     metrics: z.record(z.string(), z.number()).parse(JSON.parse(found['vnd.trainyard.metrics'])),
     trainingId: found['vnd.trainyard.training-id'],
     server: found['vnd.trainyard.server'],
+    allow: found['vnd.trainyard.allow']?.split(',') ?? [],
   };
 }

@@ -6,7 +6,7 @@ import { figure, short } from './figures.ts';
 
 /** The package: its gates, what is inside, and where it goes next. */
 export function packageSummary(
-  { project, run, gates, package: packaged }: Packaged,
+  { project, run, gates, package: packaged, image }: Packaged,
   limits: string | undefined,
 ): string {
   const name = plain(project.name);
@@ -31,14 +31,18 @@ export function packageSummary(
     mediaType.replace(/^application\/vnd\.cncf\.model\.|\.v1\.raw$/g, ''),
     size.toLocaleString('en'),
   ]);
+  const { format, paramSize, precision, quantization } = packaged?.config.config ?? {};
+  const facts = [format, paramSize && `${paramSize} parameters`, precision, quantization].filter(Boolean);
   return [
     verdict,
+    plain(facts.join(' · ')),
     table(['metric', '>value', 'gate'], [...metrics, ...missing]),
     files.length > 0 ? table(['file', 'kind', '>bytes'], files) : '',
     limits === undefined ? '' : `_${plain(limits)}_`,
     digests([
       ['run', run.digest],
       ...(packaged === undefined ? [] : [['package', packaged.digest] as const]),
+      ...(image === undefined ? [] : [['image', image] as const]),
     ]),
   ]
     .filter(Boolean)
