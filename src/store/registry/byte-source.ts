@@ -21,9 +21,12 @@ export class ByteSource {
   /** So many bytes from an offset on. @throws UserError when there are fewer: somebody shortens the file */
   async *take(offset: number, length: number): AsyncGenerator<Buffer> {
     if (this.#stream === undefined || this.#at !== offset) await this.#seek(offset);
+    const stream = this.#stream;
     let left = length;
     while (left > 0) {
       const chunk = this.#rest.length > 0 ? this.#rest : await this.#next(left);
+      // The request that this was for has ended, and another one reads.
+      if (this.#stream !== stream) return;
       const part = chunk.subarray(0, left);
       this.#rest = chunk.subarray(part.length);
       left -= part.length;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Digest, digestOf, hexOf } from '../../lib/digest.ts';
 import { MachineError } from '../../lib/errors.ts';
 import { byBytes, canonicalBytes, tryJson } from '../../lib/json.ts';
-import { bytesOf, drop } from '../../lib/web-answer.ts';
+import { bytesOf } from '../../lib/web-answer.ts';
 import {
   type Descriptor,
   digest as digestText,
@@ -204,6 +204,11 @@ function digestsOf({ manifests }: z.infer<typeof listed>): Digest[] {
 /** "Referrers tag schema" of the OCI distribution specification 1.1. */
 export function fallbackTag(subject: Digest): string {
   return `sha256-${hexOf(subject)}`;
+}
+
+/** Whether a tag only says who refers to whom. */
+export function isReferrerTag(tag: string): boolean {
+  return /^of-[0-9a-f]{12}-[0-9a-f]{12}$|^sha256-[0-9a-f]{64}$/.test(tag);
 }
 
 /** A record as a list of referrers has it. */

@@ -20,11 +20,12 @@ import { drop } from '../../lib/web-answer.ts';
 import { manifestOf, mediaTypeOf, subjectIn } from '../../records/oci.ts';
 import { LayoutStore } from '../layout.ts';
 import type { Content, Removed, Store } from '../store.ts';
+import { isBlobThere, mountBlob } from './blobs.ts';
 import type { RegistryClient } from './client.ts';
 import { fetchBlob } from './fetch.ts';
 import { noteOn, refuseTooLarge } from './limits.ts';
 import { Manifests } from './manifests.ts';
-import { descriptorOf, Referrers } from './referrers.ts';
+import { descriptorOf, isReferrerTag, Referrers } from './referrers.ts';
 import { Tags } from './tags.ts';
 import { type Sending, Upload } from './upload.ts';
 
@@ -143,8 +144,12 @@ export class RegistryStore implements Store {
     const isListed = subject === undefined || (await this.#referrers.areOffered(subject));
     // First what makes it found from its subject, then its own names, then what other tools look at.
     const tags = isListed ? names : [this.#referrers.tagOf(subject, digest), ...names];
-    for (const tag of tags) await this.#manifests.put(bytes, mediaType, tag);
-    if (!isListed) await this.#referrers.add(subject, descriptorOf(bytes, manifestOf(bytes, this.location)));
+    for (const tag of tags) {
+      const { listsReferrers } = await this.#manifests.put(bytes, mediaType, tag);
+      if (listsReferrers) this.#referrers.seeOffered();
+    }
+    if (!isListed && !(await this.#referrers.areOffered(subject)))
+      await this.#referrers.add(subject, descriptorOf(bytes, manifestOf(bytes, this.location)));
     return digest;
   }
 
@@ -158,7 +163,7 @@ export class RegistryStore implements Store {
 
   async names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
     const all = await this.#tags.withPrefix(prefix);
-    return new Map([...all].filter(([tag]) => !isOurs(tag)));
+    return new Map([...all].filter(([tag]) => !isReferrerTag(tag)));
   }
 
   resolve(name: string): Promise<Digest | undefined> {
@@ -169,17 +174,9 @@ export class RegistryStore implements Store {
   async take(from: Store, { digest }: Blob): Promise<boolean> {
     if (!(from instanceof RegistryStore) || from.client.base.origin !== this.client.base.origin)
       return this.#takeFile(from.pathOf?.(digest), digest);
-    const what = `the mount of ${hexOf(digest, 12)}`;
-    const repository = from.client.reference.repository;
-    const path = `blobs/uploads/?${new URLSearchParams({ mount: digest, from: repository })}`;
-    return this.client.ask(what, { method: 'POST', path, from: repository }, async (answer) => {
-      await this.client.expect(what, answer, [201, 202]);
-      await drop(answer);
-      if (answer.status === 201) this.#present.add(digest);
-      // It began an upload instead, which nobody will end.
-      else await this.client.once({ method: 'DELETE', url: this.client.locationOf(what, answer) }).then(drop);
-      return answer.status === 201;
-    });
+    const isMounted = await mountBlob(this.client, from.client.reference.repository, digest);
+    if (isMounted) this.#present.add(digest);
+    return isMounted;
   }
 
   scratch(): Promise<string> {
@@ -215,16 +212,7 @@ export class RegistryStore implements Store {
 
   async #hasBlob(digest: Digest): Promise<boolean> {
     if (this.#present.has(digest)) return true;
-    const what = `the look for ${hexOf(digest, 12)}`;
-    const isThere = await this.client.ask(
-      what,
-      { method: 'HEAD', path: `blobs/${digest}` },
-      async (answer) => {
-        if (answer.status !== 404) await this.client.expect(what, answer, [200]);
-        await drop(answer);
-        return answer.status === 200;
-      },
-    );
+    const isThere = await isBlobThere(this.client, digest);
     if (isThere) this.#present.add(digest);
     return isThere;
   }
@@ -257,9 +245,4 @@ export class RegistryStore implements Store {
 
 function openFile(file: string, start: number): Readable {
   return createReadStream(file, { start, highWaterMark: 1 << 20 });
-}
-
-/** Tags that only say who refers to whom. */
-function isOurs(tag: string): boolean {
-  return /^of-[0-9a-f]{12}-[0-9a-f]{12}$|^sha256-[0-9a-f]{64}$/.test(tag);
 }

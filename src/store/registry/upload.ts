@@ -24,8 +24,6 @@ const TOO_MUCH_AT_ONCE: ReadonlySet<number> = new Set([404, 405, 411, 413, 415, 
 interface Session {
   readonly url: URL;
   readonly offset: number;
-  /** The least that the registry takes as a chunk. */
-  readonly least: number;
 }
 
 /**
@@ -40,7 +38,10 @@ export class Upload {
   #url: URL | undefined;
   #offset = 0;
   #failures = 0;
-  #isResumed = false;
+  /** The least that the registry takes as a chunk. */
+  #least = 0;
+  /** What it said to have when this went on after a break. */
+  #resumedAt = 0;
 
   constructor(client: RegistryClient, sending: Sending, progress: Transfer) {
     this.#client = client;
@@ -79,7 +80,8 @@ export class Upload {
     const answer = await this.#client.once({ method: 'POST', path: 'blobs/uploads/' });
     await this.#client.expect(this.#what, answer, [202, 200, 201]);
     this.#offset = 0;
-    this.#isResumed = false;
+    this.#resumedAt = 0;
+    this.#least = Number(answer.headers['oci-chunk-min-length'] ?? 0);
     return this.#sessionOf(answer, 0);
   }
 
@@ -93,7 +95,7 @@ export class Upload {
     this.#url = undefined;
     if (offset > 0 && offset <= this.#sending.size) {
       this.#offset = offset;
-      this.#isResumed = true;
+      this.#resumedAt = offset;
       return this.#sessionOf(answer, offset, url);
     }
     await drop(answer);
@@ -103,16 +105,15 @@ export class Upload {
   async #sessionOf(answer: WebAnswer, offset: number, before?: URL): Promise<Session> {
     await drop(answer);
     this.#url = this.#client.locationOf(this.#what, answer, before);
-    return { url: this.#url, offset, least: Number(answer.headers['oci-chunk-min-length'] ?? 0) };
+    return { url: this.#url, offset };
   }
 
   async #sendWhole(session: Session): Promise<void> {
     const { size } = this.#sending;
     const answer = await this.#put(session.url, size);
     if (TAKEN.has(answer.status)) return this.#finish(answer);
-    if (!TOO_MUCH_AT_ONCE.has(answer.status)) throw await this.#refused(answer);
-    const refused = await this.#refused(answer);
-    if (refused instanceof TransientError) throw refused;
+    const error = await this.#refused(answer);
+    if (error instanceof TransientError || !TOO_MUCH_AT_ONCE.has(answer.status)) throw error;
     this.#makeSmaller();
     await this.#sendRest(await this.#begin());
   }
@@ -122,7 +123,7 @@ export class Upload {
     let session = begun;
     while (session.offset < size) {
       const { offset, url } = session;
-      const length = Math.min(size - offset, Math.max(this.#client.chunkBytes, session.least));
+      const length = Math.min(size - offset, Math.max(this.#client.chunkBytes, this.#least));
       const answer = await this.#client.once({
         method: 'PATCH',
         url,
@@ -136,7 +137,7 @@ export class Upload {
       if (!TAKEN.has(answer.status)) throw await this.#refused(answer, length);
       this.#offset = offset + length;
       // What `Range` says here is not to be trusted: ECR's stays at the end of the first chunk.
-      session = { ...(await this.#sessionOf(answer, this.#offset, url)), least: session.least };
+      session = await this.#sessionOf(answer, this.#offset, url);
     }
     const answer = await this.#put(session.url, 0);
     if (!TAKEN.has(answer.status)) throw await this.#refused(answer);
@@ -176,7 +177,7 @@ export class Upload {
     const error = await this.#client.refusal(this.#what, answer);
     const isTooLarge = status === 413 || (status === 416 && /too large|limit/i.test(error.message));
     if (isTooLarge && chunk > 0 && this.#makeSmaller(chunk)) return new TransientError(error.message);
-    const wasResumed = this.#isResumed;
+    const wasResumed = this.#resumedAt > 0;
     this.#url = undefined;
     this.#offset = 0;
     if (status === 401 || status === 403) return error;
