@@ -16,11 +16,14 @@ import { BlockBlobs, blobNotFound, readBlockList, ServiceError } from './results
 import {
   BLOBS,
   type BlobOperation,
+  Cut,
   changeByte,
+  cutAt,
   type Fault,
   Faults,
   type Operation,
   operationOf,
+  type RandomFaults,
 } from './results-faults.ts';
 import { type JobIds, makeToken, readToken } from './results-token.ts';
 
@@ -46,6 +49,8 @@ export interface ResultsService {
     ids?: Partial<JobIds>,
   ): Record<'ACTIONS_RUNTIME_TOKEN' | 'ACTIONS_RESULTS_URL' | 'ACTIONS_RUNTIME_URL', string>;
   inject(fault: Fault): void;
+  /** From now on requests of every kind fail at random, or, without an argument, no more. */
+  failAtRandom(faults?: RandomFaults): void;
   close(): Promise<void>;
 }
 
@@ -90,7 +95,7 @@ export async function startResultsService(options: ResultsServiceOptions = {}): 
     urls.check(id, operation === 'GetBlob' ? 'r' : 'w', at.searchParams);
     const name = service.nameOf(Number(id));
     if (name === undefined) throw blobNotFound();
-    if (operation === 'GetBlob') return send(id, name, response, fault === 'corrupt');
+    if (operation === 'GetBlob') return send(id, name, response, fault);
     await receive(operation, id, at.searchParams.get('blockid') ?? '', request);
     if (fault === 'lose-answer') throw new Cut();
     response.writeHead(201).end();
@@ -108,7 +113,12 @@ export async function startResultsService(options: ResultsServiceOptions = {}): 
     return blobs.putBlockList(id, readBlockList(await text(request)), contentType);
   }
 
-  async function send(id: string, name: string, response: ServerResponse, corrupt: boolean): Promise<void> {
+  async function send(
+    id: string,
+    name: string,
+    response: ServerResponse,
+    fault?: Fault['what'],
+  ): Promise<void> {
     const facts = await blobs.facts(id);
     if (!facts) throw blobNotFound();
     const file = facts.contentType === 'application/zip' ? `${name}.zip` : name;
@@ -118,7 +128,9 @@ export async function startResultsService(options: ResultsServiceOptions = {}): 
       'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(file)}`,
       etag: `"${facts.sha256}"`,
     });
-    await pipeline(blobs.read(id), changeByte(corrupt ? Math.floor(facts.size / 2) : undefined), response);
+    const middle = Math.floor(facts.size / 2);
+    const spoiled = fault === 'cut' ? cutAt(middle) : changeByte(fault === 'corrupt' ? middle : undefined);
+    await pipeline(blobs.read(id), spoiled, response);
   }
 
   server.listen(port, '127.0.0.1');
@@ -135,6 +147,7 @@ export async function startResultsService(options: ResultsServiceOptions = {}): 
       };
     },
     inject: (fault) => faults.add(fault),
+    failAtRandom: (random) => faults.failAtRandom(random),
     async close() {
       const closed = once(server, 'close');
       server.close();
@@ -180,9 +193,6 @@ class SignedUrls {
     return createHmac('sha256', this.#key).update(parts.join('\n')).digest();
   }
 }
-
-/** The connection ends without an answer. */
-class Cut extends Error {}
 
 /** Twirp's errors are JSON, Azure's XML with the code in a header too. */
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
