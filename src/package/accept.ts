@@ -1,17 +1,18 @@
 import { EntryNames, nameProblem } from '../lib/archive/names.ts';
 import { userErrors } from '../lib/errors.ts';
 import type { Stored } from '../records/kind.ts';
-import { type Descriptor, TITLE } from '../records/oci.ts';
+import type { Descriptor } from '../records/oci.ts';
 import type { ServerConfig } from '../records/program.ts';
-import { OUTPUT_LAYER, type RunConfig } from '../records/run.ts';
+import type { RunConfig } from '../records/run.ts';
 import type { Project } from '../source/project.ts';
 import type { YamlFile } from '../source/yaml.ts';
 import { readBytes } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
-import { externalFiles } from './external-data.ts';
+import { dataProblems } from './external-data.ts';
 import { type ModelFile, Unfit } from './formats/format.ts';
 import { readText } from './formats/text.ts';
 import { ACCEPTED, type Found, inspect } from './inspect.ts';
+import { outputsOf, serverPaths } from './outputs.ts';
 import type { PickleScanner } from './scan.ts';
 
 /** A file of the model that may be in a package. */
@@ -66,32 +67,10 @@ export async function acceptFiles(
       await readText(await fileIn(store, blob, golden));
     });
   }
-  for (const problem of dataProblems(accepted)) problems.push(`${placeOf(problem.path)}: ${problem.text}`);
+  for (const [path, why] of dataProblems(accepted)) problems.push(`${placeOf(path)}: ${path} ${why}`);
   if (problems.length > 0)
     throw userErrors(`the model cannot be packaged (a package takes ${ACCEPTED})`, problems);
   return accepted;
-}
-
-/** Files that no header tells about are taken only as the external data of a model. */
-function dataProblems(files: readonly AcceptedFile[]): { path: string; text: string }[] {
-  const sizes = new Map(files.map(({ path, blob }) => [path, blob.size]));
-  const used = new Set<string>();
-  const problems: { path: string; text: string }[] = [];
-  for (const { path, found } of files) {
-    try {
-      for (const name of externalFiles(path, found.facts, sizes)) used.add(name);
-    } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      problems.push({ path, text: `${path} ${error.message}` });
-    }
-  }
-  for (const { path, found } of files)
-    if (found.kind === 'data' && !used.has(path) && problems.length === 0)
-      problems.push({
-        path,
-        text: `${path} is of no kind that is known here, and no ONNX model names it as its data; export it in a form that a package takes, and name it so`,
-      });
-  return problems;
 }
 
 /** A blob as the formats read it. @throws Unfit when its size is not what the run says of it */
@@ -107,20 +86,4 @@ async function fileIn(store: Store, { digest, size }: Descriptor, path: string):
     peek: (offset, length) => store.peek(digest, offset, length),
     read: () => readBytes(store, digest),
   };
-}
-
-/** Where the server's source and lock lie in a package. */
-export function serverPaths(server: Stored<ServerConfig> | undefined): string[] {
-  return (server?.manifest.layers ?? []).map(
-    ({ annotations }) => `server/${annotations?.[TITLE] ?? 'source.tar'}`,
-  );
-}
-
-/** The outputs of a Run, by path. */
-export function outputsOf(run: Stored<RunConfig>): ReadonlyMap<string, Descriptor> {
-  return new Map(
-    run.manifest.layers
-      .filter(({ mediaType }) => mediaType === OUTPUT_LAYER)
-      .map((layer) => [layer.annotations?.[TITLE] ?? '', layer]),
-  );
 }

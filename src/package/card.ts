@@ -2,6 +2,7 @@ import type { Stored } from '../records/kind.ts';
 import type { ModelConfig } from '../records/package.ts';
 import type { RunConfig } from '../records/run.ts';
 import { type Card, parseCard, renderCard } from './front-matter.ts';
+import { modelIndex } from './model-index.ts';
 
 /** Formats that a library is named after on the Hugging Face Hub. */
 const LIBRARIES: Readonly<Record<string, string>> = { onnx: 'onnx', gguf: 'gguf' };
@@ -52,30 +53,6 @@ export function modelCard(
       }),
     },
   );
-}
-
-/** Hugging Face's form of results; it wants a task and a data set, of which it may know nothing. */
-function modelIndex(
-  name: string,
-  task: string,
-  metrics: RunConfig['metrics'],
-  data: RunConfig['data'],
-): unknown {
-  const sets = Object.entries(data);
-  const names = sets.map(([set]) => set).join(', ') || 'none named';
-  const [[, revision = undefined] = []] = sets.length === 1 ? sets : [];
-  return [
-    {
-      name,
-      results: [
-        {
-          task: { type: task },
-          dataset: { name: names, type: names, ...(revision !== undefined && { revision }) },
-          metrics: Object.entries(metrics).map(([type, value]) => ({ type, value })),
-        },
-      ],
-    },
-  ];
 }
 
 function textual([key, value]: [string, unknown]): string[] {

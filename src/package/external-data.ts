@@ -1,6 +1,29 @@
 import { posix } from 'node:path';
 import { isInside } from '../records/names.ts';
-import { type Facts, Unfit } from './formats/format.ts';
+import type { AcceptedFile } from './accept.ts';
+import { type Facts, quoted, Unfit } from './formats/format.ts';
+
+/** Files that no header tells about are taken only as the external data of a model. Each problem goes on after its path. */
+export function dataProblems(files: readonly AcceptedFile[]): (readonly [path: string, why: string])[] {
+  const sizes = new Map(files.map(({ path, blob }) => [path, blob.size]));
+  const used = new Set<string>();
+  const problems: (readonly [string, string])[] = [];
+  for (const { path, found } of files) {
+    try {
+      for (const name of externalFiles(path, found.facts, sizes)) used.add(name);
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      problems.push([path, error.message]);
+    }
+  }
+  // Where a model's data is in disorder, nobody knows which files are its own.
+  if (problems.length > 0) return problems;
+  const why =
+    'is of no kind that is known here, and no ONNX model names it as its data; export it in a form that a package takes, and name it so';
+  return files
+    .filter(({ path, found }) => found.kind === 'data' && !used.has(path))
+    .map(({ path }) => [path, why]);
+}
 
 /**
  * Holds what an ONNX model says of its external data against the files of the package. A reader opens whatever path stands
@@ -9,10 +32,10 @@ import { type Facts, Unfit } from './formats/format.ts';
  * @returns the paths of the files that it uses
  * @throws Unfit
  */
-export function externalFiles(path: string, facts: Facts, sizes: ReadonlyMap<string, number>): Set<string> {
+function externalFiles(path: string, facts: Facts, sizes: ReadonlyMap<string, number>): Set<string> {
   const used = new Set<string>();
   for (const { location, offset, length } of facts.parts ?? []) {
-    const told = JSON.stringify(location);
+    const told = quoted(location);
     if (!isInside(location))
       throw new Unfit(
         `keeps weights in ${told}, and only a plain path inside its own folder is taken; export it with its data beside it`,

@@ -1,16 +1,14 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { type Blob, type Digest, HashingStream, hexOf } from '../lib/digest.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
-import { canonicalBytes, tryJson } from '../lib/json.ts';
+import { canonicalBytes } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import { bytesText } from '../lib/progress.ts';
 import type { Stored } from '../records/kind.ts';
-import { type Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, index, type Manifest, TITLE } from '../records/oci.ts';
+import { type Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, type Manifest, TITLE } from '../records/oci.ts';
 import { modelPackage } from '../records/package.ts';
-import { getManifest } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
-import { tarOf } from './tar.ts';
+import { findImage } from './find-image.ts';
+import { putStream, tarOf } from './tar.ts';
 
 const CONFIG = 'application/vnd.oci.image.config.v1+json';
 const LAYER = 'application/vnd.oci.image.layer.v1.tar';
@@ -74,31 +72,4 @@ function modelFilesOf({ layers }: Manifest): (Descriptor & { path: string })[] {
   return layers
     .filter(({ mediaType }) => /\.weight(?:\.config)?\.v1\.raw$/.test(mediaType))
     .map((layer) => ({ ...layer, path: layer.annotations?.[TITLE] ?? '' }));
-}
-
-/** Keeps a stream that can be read again. A registry wants the digest first, so it is read twice for one. */
-async function putStream(store: Store, open: () => AsyncGenerator<Buffer>): Promise<Blob> {
-  if (store.pathOf !== undefined) return store.write({ stream: Readable.from(open()) });
-  const hash = new HashingStream();
-  await pipeline(open(), hash, async (bytes) => {
-    for await (const _ of bytes);
-  });
-  const { digest, size } = hash.blob;
-  if (await store.has(digest)) return { digest, size };
-  return store.write({ open: async () => Readable.from(open()), size }, digest);
-}
-
-/** The image of a package by its name, if that index holds this package, and all of it is there. */
-async function findImage(store: Store, tag: string, packaged: Digest): Promise<Digest | undefined> {
-  const digest = await store.resolve(tag);
-  const bytes = digest && (await store.get(digest));
-  const parsed = index.safeParse(bytes && tryJson(Buffer.from(bytes).toString()));
-  if (!parsed.success || !parsed.data.manifests.some((entry) => entry.digest === packaged)) return undefined;
-  for (const entry of parsed.data.manifests) {
-    const found = await getManifest(store, entry.digest);
-    if (found === undefined) return undefined;
-    for (const blob of [found.manifest.config, ...found.manifest.layers])
-      if (!(await store.has(blob.digest))) return undefined;
-  }
-  return digest;
 }

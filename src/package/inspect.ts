@@ -1,12 +1,14 @@
 import { extname } from 'node:path/posix';
 import { type Facts, type ModelFile, Unfit } from './formats/format.ts';
 import { readGguf } from './formats/gguf.ts';
+import { readJson } from './formats/json.ts';
 import { HEAD, recognise } from './formats/known.ts';
 import { readOnnx } from './formats/onnx.ts';
 import { readSafetensors } from './formats/safetensors.ts';
 import { isSecretFile } from './formats/secrets.ts';
 import { looksLikeSentencePiece, readSentencePiece } from './formats/sentencepiece.ts';
-import { readJson, readText, readYaml } from './formats/text.ts';
+import { readText } from './formats/text.ts';
+import { readYaml } from './formats/yaml.ts';
 
 /** What a package takes, for messages. */
 export const ACCEPTED =

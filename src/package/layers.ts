@@ -6,16 +6,15 @@ import { FILEPATH, modelLayer } from '../records/package.ts';
 import type { ServerConfig } from '../records/program.ts';
 import type { RunConfig } from '../records/run.ts';
 import { layer } from '../store/records.ts';
-import { type AcceptedFile, outputsOf, serverPaths } from './accept.ts';
+import type { AcceptedFile } from './accept.ts';
+import { outputsOf, serverPaths } from './outputs.ts';
 
 /** A constant: the same file has the same layer wherever it is packed. */
 const EPOCH = '1970-01-01T00:00:00Z';
 
-type LayerKind = Parameters<typeof modelLayer>[0];
-
 /** A raw ModelPack layer: the blob as it is, with the path and metadata that ModelPack readers want. */
 export function modelFile(
-  kind: LayerKind,
+  kind: Parameters<typeof modelLayer>[0],
   { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
   path: string,
 ): Descriptor {

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
+import { type Blob, HashingStream } from '../lib/digest.ts';
+import type { Store } from '../store/store.ts';
 
 const OURS = { mtime: new Date(0), uid: 0, gid: 0 };
 
@@ -40,4 +43,16 @@ export async function* tarOf(
 function foldersOf(path: string): string[] {
   const folder = posix.dirname(path);
   return folder === '.' ? [] : [...foldersOf(folder), folder];
+}
+
+/** Keeps a stream that can be read again. A registry wants the digest first, so it is read twice for one. */
+export async function putStream(store: Store, open: () => AsyncGenerator<Buffer>): Promise<Blob> {
+  if (store.pathOf !== undefined) return store.write({ stream: Readable.from(open()) });
+  const hash = new HashingStream();
+  await pipeline(open(), hash, async (bytes) => {
+    for await (const _ of bytes);
+  });
+  const { digest, size } = hash.blob;
+  if (await store.has(digest)) return { digest, size };
+  return store.write({ open: async () => Readable.from(open()), size }, digest);
 }

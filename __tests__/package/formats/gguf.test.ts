@@ -70,7 +70,7 @@ describe('refused:', () => {
     [
       'a list of 2^40 values',
       changed('tokenizer.ggml.tokens', 8, 2n ** 40n, 8),
-      /has 1099511627776 values in tokenizer/,
+      /has 1099511627776 values in "tokenizer/,
     ],
     ['an unknown type of tensor', changed('\x01\0\0\0\0\0\0\0a\x01\0\0\0', 8, 99), /which is not known/],
   ])('%s', async (_, bytes, said) => {
@@ -87,6 +87,6 @@ describe('refused:', () => {
   test('tensors that overlap', async () => {
     const bytes = gguf();
     bytes.writeBigUInt64LE(128n, bytes.lastIndexOf(Buffer.from([192, 0, 0, 0, 0, 0, 0, 0])));
-    await expect(read(bytes)).rejects.toThrow(/a tensor b at 128, where 192 is due/);
+    await expect(read(bytes)).rejects.toThrow(/a tensor "b" at 128, where 192 is due/);
   });
 });

@@ -112,11 +112,19 @@ describe('refused:', () => {
     [
       'external data with an attribute of its own',
       external(data({ __class__: 'x' })),
-      /external data is given as .*__class__/,
+      /external data with the key "__class__"; keys are location, offset, length, checksum, each once/,
     ],
-    ['external data with an offset below zero', external(data({ offset: '-1' })), /"offset":"-1"/],
-    ['external data of another length', external(data({ length: '15' })), /and 16 bytes with a location/],
-    ['external data at infinity', external(data({ offset: '9'.repeat(40) })), /external data is given as/],
+    [
+      'external data with an offset below zero',
+      external(data({ offset: '-1' })),
+      /external data at "-1" of "16" bytes/,
+    ],
+    [
+      'external data of another length',
+      external(data({ length: '15' })),
+      /of "15" bytes, and 16 bytes are due/,
+    ],
+    ['external data at infinity', external(data({ offset: '9'.repeat(40) })), /external data at "9+" of/],
     ['a name of a megabyte', external(data({ location: 'x'.repeat(2 ** 20) })), /a name of 1048576 bytes/],
   ])('%s', async (_, bytes, said) => {
     await expect(read(bytes)).rejects.toThrow(said);

@@ -76,7 +76,7 @@ describe('refused:', () => {
     [
       'an unknown type',
       safetensorsOf(one({ ...entry, dtype: 'PICKLE' }), 8),
-      /a tensor a of type "PICKLE" that no reader knows; types are F64, F32/,
+      /a tensor "a" of type "PICKLE" that no reader knows; types are F64, F32/,
     ],
     [
       'a type of the prototype',
@@ -94,17 +94,17 @@ describe('refused:', () => {
     [
       'bytes that are not type times shape',
       safetensorsOf(one({ ...entry, shape: [3] }), 8),
-      /a tensor a at bytes 0 to 8, where 12 from 0 on are due/,
+      /a tensor "a" at bytes 0 to 8, where 12 from 0 on are due/,
     ],
     [
       'offsets that overlap',
       safetensorsOf(two({}, { data_offsets: [4, 12] }), 12),
-      /a tensor b at bytes 4 to 12, where 8 from 8 on are due/,
+      /a tensor "b" at bytes 4 to 12, where 8 from 8 on are due/,
     ],
     [
       'offsets with a gap',
       safetensorsOf(two({}, { data_offsets: [9, 17] }), 17),
-      /a tensor b at bytes 9 to 17/,
+      /a tensor "b" at bytes 9 to 17/,
     ],
     [
       'offsets that begin late',

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { readJson } from '../../../src/package/formats/json.ts';
 import { readSentencePiece } from '../../../src/package/formats/sentencepiece.ts';
-import { readJson, readText, readYaml } from '../../../src/package/formats/text.ts';
+import { readText } from '../../../src/package/formats/text.ts';
+import { readYaml } from '../../../src/package/formats/yaml.ts';
 import { modelFile } from '../../support/model-file.ts';
 import { field, PICKLES } from '../../support/models.ts';
 

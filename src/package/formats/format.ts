@@ -38,6 +38,11 @@ export class Unfit extends Error {
   override name = 'Unfit';
 }
 
+/** A text out of a file, for messages: short, on one line. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+}
+
 /** Counts values of one precision in. */
 export function addValues(values: Map<string, number>, precision: string, count: number): void {
   values.set(precision, (values.get(precision) ?? 0) + count);
@@ -49,11 +54,11 @@ export function countOf(shape: readonly unknown[], tensor: string): number {
   for (const dimension of shape) {
     if (typeof dimension !== 'number' || !Number.isSafeInteger(dimension) || dimension < 0)
       throw new Unfit(
-        `has a tensor ${tensor} with the dimension ${JSON.stringify(dimension)}; write it again`,
+        `has a tensor ${quoted(tensor)} with the dimension ${JSON.stringify(dimension)}; write it again`,
       );
     count *= dimension;
   }
   if (!Number.isSafeInteger(count))
-    throw new Unfit(`has a tensor ${tensor} with more values than a file can hold; write it again`);
+    throw new Unfit(`has a tensor ${quoted(tensor)} with more values than a file can hold; write it again`);
   return count;
 }

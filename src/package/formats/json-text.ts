@@ -1,4 +1,4 @@
-import { Unfit } from './format.ts';
+import { quoted, Unfit } from './format.ts';
 
 const DEEPEST = 100;
 
@@ -16,7 +16,7 @@ export function parseJson(text: string, what = 'JSON'): unknown {
     throw new Unfit(`is not ${what}: ${error instanceof Error ? error.message : error}; write it again`);
   }
   if (duplicate !== undefined)
-    throw new Unfit(`has the key ${JSON.stringify(duplicate)} twice in one object; keep one of them`);
+    throw new Unfit(`has the key ${quoted(duplicate)} twice in one object; keep one of them`);
   return value;
 }
 

@@ -1,7 +1,7 @@
 import { Cursor } from './cursor.ts';
 import { addValues, type Facts, type ModelFile, type Part, Unfit } from './format.ts';
 import { readTensor } from './onnx-tensor.ts';
-import { BYTES, eachField, VARINT } from './protobuf.ts';
+import { BYTES, eachField } from './protobuf.ts';
 
 type Message = 'model' | 'graph' | 'node' | 'attribute' | 'sparse' | 'training' | 'function' | 'tensor';
 
@@ -44,6 +44,7 @@ const [IR_VERSION, GRAPH, OPSET] = [1, 7, 8];
 /** What protobuf reads at all, in bytes. */
 const LARGEST = 2 ** 31 - 1;
 const DEEPEST = 50;
+const MOST_PARTS = 1_000_000;
 
 /**
  * Reads an ONNX model without its weights: every tensor's type, shape and place. It must begin with its version as every
@@ -65,6 +66,8 @@ export async function readOnnx(file: ModelFile): Promise<Facts> {
     if (message === 'tensor') {
       const { count, precision, isWeight, part } = await readTensor(cursor, end);
       if (part !== undefined) parts.push(part);
+      if (parts.length > MOST_PARTS)
+        throw new Unfit(`keeps more than ${MOST_PARTS} tensors in other files; export it again`);
       if (!isWeight || count === 0) return;
       parameters += count;
       if (precision !== undefined) addValues(values, precision, count);
@@ -72,7 +75,7 @@ export async function readOnnx(file: ModelFile): Promise<Facts> {
     }
     const inside = INSIDE[message];
     await eachField(cursor, end, (field) => {
-      if (message === 'model') seen.add(field.number);
+      if (message === 'model' && (field.number === GRAPH || field.number === OPSET)) seen.add(field.number);
       const inner = field.wire === BYTES ? inside.get(field.number) : undefined;
       return inner && walk(inner, field.end, depth + 1);
     });
@@ -81,9 +84,4 @@ export async function readOnnx(file: ModelFile): Promise<Facts> {
   if (!seen.has(GRAPH) || !seen.has(OPSET))
     throw new Unfit('is not a whole ONNX model: it has no graph or names no operator set; export it again');
   return { format: 'onnx', parts, values, ...(parameters > 0 && { parameters }) };
-}
-
-/** Whether bytes begin as every ONNX model does. */
-export function looksLikeOnnx(head: Buffer): boolean {
-  return head[0] === IR_VERSION * 8 + VARINT;
 }

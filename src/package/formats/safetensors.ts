@@ -1,35 +1,10 @@
-import { addValues, countOf, type Facts, type ModelFile, Unfit } from './format.ts';
+import { addValues, countOf, type Facts, type ModelFile, quoted, Unfit } from './format.ts';
 import { parseJson } from './json-text.ts';
+import { SAFETENSORS_TYPES } from './safetensors-types.ts';
 import { decodeUtf8 } from './utf8.ts';
 
 /** The reference implementation's limit, in bytes. */
 const LARGEST_HEADER = 100_000_000;
-
-/** Bits of a value, and ModelPack's name of the precision where it has one. */
-const TYPES: ReadonlyMap<unknown, readonly [bits: number, precision?: string]> = new Map([
-  ['F64', [64, 'float64']],
-  ['F32', [32, 'float32']],
-  ['F16', [16, 'float16']],
-  ['BF16', [16, 'bfloat16']],
-  ['F8_E4M3', [8, 'float8_e4m3']],
-  ['F8_E4M3FNUZ', [8, 'float8_e4m3']],
-  ['F8_E5M2', [8, 'float8_e5m2']],
-  ['F8_E5M2FNUZ', [8, 'float8_e5m2']],
-  ['F8_E8M0', [8]],
-  ['F6_E2M3', [6]],
-  ['F6_E3M2', [6]],
-  ['F4', [4]],
-  ['C64', [64, 'complex64']],
-  ['I64', [64, 'int64']],
-  ['I32', [32, 'int32']],
-  ['I16', [16, 'int16']],
-  ['I8', [8, 'int8']],
-  ['U64', [64, 'uint64']],
-  ['U32', [32, 'uint32']],
-  ['U16', [16, 'uint16']],
-  ['U8', [8, 'uint8']],
-  ['BOOL', [8, 'bool']],
-]);
 
 /**
  * Reads the header of a safetensors file: its tensors lie one after the other, each as long as type and shape say, from
@@ -54,10 +29,10 @@ export async function readSafetensors(file: ModelFile): Promise<Facts> {
     .filter(([name]) => name !== '__metadata__')
     .map(([name, entry]) => {
       const { dtype, shape, data_offsets: offsets } = objectOf(entry);
-      const [bits, precision] = TYPES.get(dtype) ?? [];
+      const [bits, precision] = SAFETENSORS_TYPES.get(dtype) ?? [];
       if (bits === undefined || !Array.isArray(shape) || !Array.isArray(offsets))
         throw new Unfit(
-          `has a tensor ${name} of type ${JSON.stringify(dtype)} that no reader knows; types are ${[...TYPES.keys()].join(', ')}`,
+          `has a tensor ${quoted(name)} of type ${JSON.stringify(dtype)} that no reader knows; types are ${[...SAFETENSORS_TYPES.keys()].join(', ')}`,
         );
       const count = countOf(shape, name);
       parameters += count;
@@ -71,7 +46,7 @@ export async function readSafetensors(file: ModelFile): Promise<Facts> {
   for (const { name, begin, end, bytes } of spans) {
     if (begin !== next || end !== next + bytes)
       throw new Unfit(
-        `has a tensor ${name} at bytes ${JSON.stringify(begin)} to ${JSON.stringify(end)}, where ${bytes} from ${next} on are due: tensors may neither overlap nor leave gaps; write it again`,
+        `has a tensor ${quoted(name)} at bytes ${JSON.stringify(begin)} to ${JSON.stringify(end)}, where ${bytes} from ${next} on are due: tensors may neither overlap nor leave gaps; write it again`,
       );
     next = end;
   }

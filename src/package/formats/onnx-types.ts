@@ -1,0 +1,30 @@
+/** Bits of a value by its type, ModelPack's name of the precision, and whether such values can be weights. */
+export const ONNX_TYPES: ReadonlyMap<number, { bits: number; precision?: string; isWeight: boolean }> =
+  new Map([
+    [1, { bits: 32, precision: 'float32', isWeight: true }],
+    [2, { bits: 8, precision: 'uint8', isWeight: true }],
+    [3, { bits: 8, precision: 'int8', isWeight: true }],
+    [4, { bits: 16, precision: 'uint16', isWeight: true }],
+    [5, { bits: 16, precision: 'int16', isWeight: true }],
+    // Of these, graphs make shapes and indices.
+    [6, { bits: 32, precision: 'int32', isWeight: false }],
+    [7, { bits: 64, precision: 'int64', isWeight: false }],
+    [9, { bits: 8, precision: 'bool', isWeight: false }],
+    [10, { bits: 16, precision: 'float16', isWeight: true }],
+    [11, { bits: 64, precision: 'float64', isWeight: true }],
+    [12, { bits: 32, precision: 'uint32', isWeight: false }],
+    [13, { bits: 64, precision: 'uint64', isWeight: false }],
+    [14, { bits: 64, precision: 'complex64', isWeight: true }],
+    [15, { bits: 128, precision: 'complex128', isWeight: true }],
+    [16, { bits: 16, precision: 'bfloat16', isWeight: true }],
+    [17, { bits: 8, precision: 'float8_e4m3', isWeight: true }],
+    [18, { bits: 8, precision: 'float8_e4m3', isWeight: true }],
+    [19, { bits: 8, precision: 'float8_e5m2', isWeight: true }],
+    [20, { bits: 8, precision: 'float8_e5m2', isWeight: true }],
+    [21, { bits: 4, isWeight: true }],
+    [22, { bits: 4, isWeight: true }],
+    [23, { bits: 4, isWeight: true }],
+    [24, { bits: 8, isWeight: true }],
+    [25, { bits: 2, isWeight: true }],
+    [26, { bits: 2, isWeight: true }],
+  ]);
