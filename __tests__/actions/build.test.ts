@@ -2,6 +2,7 @@ import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { action } from '../../src/actions/build.ts';
+import { copyRecord } from '../../src/store/copy.ts';
 import { PROJECT } from '../support/project.ts';
 import { openWorkshop, type Workshop } from '../support/workshop.ts';
 
@@ -150,6 +151,16 @@ describe('a finished Run', () => {
     const built = await shop.build();
     await finish(built);
     expect((await shop.build({ store: join(shop.root, 'empty') })).run).toBe('');
+  });
+
+  test('is told by what it says, not by a name that was moved to the Run of another training', async () => {
+    const built = await shop.build();
+    await finish(built);
+    const names = await shop.store.names('training-');
+    const other = await shop.train(await shop.build({ params: 'rate: 0.2' }), { params: { rate: 0.2 } });
+    await copyRecord(shop.handoff, shop.store, other.digest);
+    await shop.store.put((await shop.store.get(other.digest)) ?? Buffer.alloc(0), [...names.keys()]);
+    expect((await shop.build()).run).toBe('');
   });
 });
 

@@ -80,7 +80,8 @@ async function findFinished(
   store: Store,
   { trainingId }: ResolvedTraining,
 ): Promise<Stored<RunConfig> | undefined> {
-  const name = trainingName(trainingId);
-  const digest = await store.resolve(name);
-  return digest && findRecord(store, run, digest);
+  const digest = await store.resolve(trainingName(trainingId));
+  const found = digest && (await findRecord(store, run, digest));
+  // A name is no proof: whoever may write the store may move it.
+  return found?.config.state === 'succeeded' && found.config.trainingId === trainingId ? found : undefined;
 }
