@@ -1,6 +1,7 @@
 import { appendFile, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { extract } from 'tar-stream';
@@ -53,10 +54,8 @@ async function unpack(bytes: Buffer): Promise<Map<string, string>> {
   archive.end(bytes);
   const files = new Map<string, string>();
   for await (const entry of archive) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk);
     expect(entry.header).toMatchObject({ type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: new Date(0) });
-    files.set(entry.header.name, Buffer.concat(chunks).toString());
+    files.set(entry.header.name, await text(entry));
   }
   return files;
 }
