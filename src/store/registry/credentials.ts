@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isReserved } from '../../lib/environment.ts';
-import { UserError } from '../../lib/errors.ts';
+import { codeOf, messageOf, UserError } from '../../lib/errors.ts';
 import { readIfThere } from '../../lib/files.ts';
 import { tryJson } from '../../lib/json.ts';
 import { CommandError, run } from '../../lib/process.ts';
@@ -51,13 +51,18 @@ export async function findCredential(host: string, place: CredentialPlace): Prom
   const { env, githubToken } = place;
   const given = env.DOCKER_AUTH_CONFIG;
   if (given) {
-    const found = await credentialIn(parseConfig(given, 'DOCKER_AUTH_CONFIG'), host, env);
+    const found = await credentialIn(
+      parseConfig(given, 'DOCKER_AUTH_CONFIG'),
+      host,
+      env,
+      'DOCKER_AUTH_CONFIG',
+    );
     if (found !== undefined) return found;
   }
   const file = configFile(env);
-  const text = file && (await readIfThere(file));
+  const text = file && (await readConfig(file));
   if (file !== undefined && text !== undefined) {
-    const found = await credentialIn(parseConfig(text, file), host, env);
+    const found = await credentialIn(parseConfig(text, file), host, env, file);
     if (found !== undefined) return found;
   }
   if (host !== GITHUB || !githubToken) return undefined;
@@ -67,6 +72,16 @@ export async function findCredential(host: string, place: CredentialPlace): Prom
 function configFile(env: CredentialPlace['env']): string | undefined {
   if (env.DOCKER_CONFIG) return join(env.DOCKER_CONFIG, 'config.json');
   return env.HOME ? join(env.HOME, '.docker', 'config.json') : undefined;
+}
+
+function readConfig(file: string): Promise<string | undefined> {
+  return readIfThere(file).catch((cause: unknown) => {
+    throw new UserError(
+      `${file}, where credentials of registries are looked for, cannot be read (${codeOf(cause) ?? messageOf(cause)}). ` +
+        'DOCKER_CONFIG is the folder that holds config.json; HOME may belong to another user',
+      { cause },
+    );
+  });
 }
 
 function parseConfig(text: string, place: string): Config {
@@ -82,11 +97,12 @@ async function credentialIn(
   { auths, credHelpers, credsStore }: Config,
   host: string,
   env: CredentialPlace['env'],
+  place: string,
 ): Promise<Credential | undefined> {
   const names = namesOf(host);
-  const helper = names.map((name) => credHelpers[name]).find(Boolean) ?? credsStore;
-  if (helper !== undefined) {
-    const found = await askHelper(helper, names, env);
+  const helper = names.map((name) => credHelpers[name]).find(Boolean) || credsStore;
+  if (helper) {
+    const found = await askHelper(helper, names, env, place);
     if (found !== undefined) return found;
   }
   const found = names.map((name) => auths[name]).find((one) => one !== undefined);
@@ -97,9 +113,7 @@ async function credentialIn(
   const decoded = Buffer.from(found.auth, 'base64').toString('utf8');
   const colon = decoded.indexOf(':');
   if (colon < 1)
-    throw new UserError(
-      `the Docker configuration holds an "auth" for ${host} that is not user:password in base64`,
-    );
+    throw new UserError(`${place} holds an "auth" for ${host} that is not user:password in base64`);
   return { kind: 'password', username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
 }
 
@@ -114,18 +128,20 @@ async function askHelper(
   helper: string,
   names: readonly string[],
   env: CredentialPlace['env'],
+  place: string,
 ): Promise<Credential | undefined> {
-  if (!/^[\w.-]+$/.test(helper))
-    throw new UserError(
-      `the Docker configuration names the credential helper ${JSON.stringify(helper)}; a helper is a plain name`,
-    );
+  const what = `${place} names the credential helper ${JSON.stringify(helper)}`;
+  if (!/^[\w.-]+$/.test(helper)) throw new UserError(`${what}; a helper is a plain name`);
   for (const name of names.slice(0, 2)) {
     const answer = await run([`docker-credential-${helper}`, 'get'], {
       input: name,
       env: machineOnly(env),
-    }).catch((error: unknown) => {
-      if (error instanceof CommandError) return undefined;
-      throw error;
+    }).catch((cause: unknown) => {
+      if (cause instanceof CommandError) return undefined;
+      throw new UserError(
+        `${what}, and docker-credential-${helper} cannot be started. Install it, or take it out there`,
+        { cause },
+      );
     });
     const parsed = helped.safeParse(tryJson(answer?.stdout.toString() ?? ''));
     if (!parsed.success) continue;

@@ -17,10 +17,10 @@ const LONGEST = 255;
  * @param input names the place in the error
  */
 export function parseReference(value: string, input: string): Reference {
+  // Whoever writes a user there may have written a password.
+  const shown = JSON.stringify(value.replace(/^(oci:\/\/).*@(?=[^/]*\/)/, '$1***@'));
   const refuse = (why: string): UserError =>
-    new UserError(
-      `${input} is ${JSON.stringify(value)}: ${why}. A registry is given as oci://HOST/REPOSITORY`,
-    );
+    new UserError(`${input} is ${shown}: ${why}. A registry is given as oci://HOST/REPOSITORY`);
   const text = value.replace(/^oci:\/\//, '').replace(/\/$/, '');
   const slash = text.indexOf('/');
   const [host, repository] = [text.slice(0, slash).toLowerCase(), text.slice(slash + 1)];
