@@ -149,5 +149,11 @@ async function adopt(
 
 async function isWhole(path: string, digest: Digest, size: number): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
-  return found?.size === size && (await digestOfFile(path)).digest === digest;
+  if (found?.size !== size) return false;
+  // It may be removed meanwhile.
+  const read = await digestOfFile(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  return read?.digest === digest;
 }
