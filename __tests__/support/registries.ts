@@ -38,3 +38,27 @@ export async function registryStores(
     },
   };
 }
+
+/** One repository as a store, what its client logged, and how many milliseconds it waited between attempts. */
+export interface Opened {
+  readonly store: RegistryStore;
+  readonly log: RecordingLog;
+  readonly waited: readonly number[];
+}
+
+/** Opens `acme/digits`, or another repository, of a registry; `folder` takes its temporary files. */
+export function openOn(
+  { host }: { readonly host: string },
+  folder: string,
+  changes: Partial<RegistryPlace> & { readonly repository?: string } = {},
+): Opened {
+  const { repository = 'acme/digits', ...rest } = changes;
+  const waited: number[] = [];
+  const place = registryPlace(folder, { sleep: async (time) => void waited.push(time), ...rest });
+  return { store: openRegistry(`oci://${host}/${repository}`, 'store', place), log: place.log, waited };
+}
+
+/** A step's environment with a credential for a host. */
+export function credentials(host: string, entry: object): Record<string, string> {
+  return { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: entry } }) };
+}
