@@ -36,3 +36,13 @@ export function failureOf(error: unknown, { host }: URL): unknown {
     );
   return asTransient(error);
 }
+
+/** The error for what was tried often enough. */
+export function givenUp(what: string, error: TransientError): MachineError {
+  const { waitSeconds = 0 } = error;
+  const wait = waitSeconds > 0 ? ` It asks to wait for ${Math.ceil(waitSeconds)} s.` : '';
+  return new MachineError(
+    `${what} does not succeed: ${messageOf(error)}.${wait} Look at that service and the way to it, and run this again; what has arrived is not sent again`,
+    { cause: error.cause },
+  );
+}

@@ -6,7 +6,7 @@ import { isLoopback } from './loopback.ts';
 import { proxyFor } from './proxy.ts';
 import { retry, TransientError } from './retry.ts';
 import { bytesOf, placeOf, refuseTransient, startAt, type WebAnswer } from './web-answer.ts';
-import { asTransient, failureOf } from './web-failures.ts';
+import { asTransient, failureOf, givenUp } from './web-failures.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -59,7 +59,10 @@ export class Web {
     return this.retry(what, async () => read(await this.once(wanted)));
   }
 
-  /** Tries work that consists of requests as often as one request is tried. */
+  /**
+   * Tries work that consists of requests as often as one request is tried.
+   * @throws MachineError when it keeps failing; who waits for this within work that is tried again does not try this again
+   */
   retry<T>(what: string, work: () => Promise<T>, hasProgressed?: () => boolean): Promise<T> {
     const { log, sleep, signal } = this.#options;
     return retry(
@@ -78,7 +81,9 @@ export class Web {
         sleep,
         signal,
       },
-    );
+    ).catch((error: unknown) => {
+      throw error instanceof TransientError ? givenUp(what, error) : error;
+    });
   }
 
   /**
