@@ -20,9 +20,13 @@ import { putRun, type RunOptions } from './runs.ts';
 type Texts = Readonly<Record<string, string>>;
 
 /** The place of an action, of which tests read what was logged. Artifacts are not there. */
-export function testJob(workspace: string, inActions = true): Job & { readonly log: RecordingLog } {
+export function testJob(
+  workspace: string,
+  inActions = true,
+  env: Job['env'] = {},
+): Job & { readonly log: RecordingLog } {
   const place = {
-    env: {},
+    env,
     log: recordingLog(),
     signal: new AbortController().signal,
     scratch: () => mkdtemp(join(workspace, 'scratch-')),
@@ -64,6 +68,8 @@ export interface Workshop {
   readonly handoff: LayoutStore;
   readonly store: LayoutStore;
   readonly log: RecordingLog;
+  /** The variables of the machine; none unless a test sets them. */
+  readonly env: Record<string, string | undefined>;
   /** Runs an action; project, store and handoff are as usual unless given. */
   run(action: Action, inputs: Texts): Promise<Outcome>;
   build(inputs?: Texts): Promise<Texts>;
@@ -86,7 +92,8 @@ export async function openWorkshop(options: { project?: string; files?: Changes 
   const base = (await repository.git('rev-parse', 'HEAD')).trim();
   const handoff = new LayoutStore(join(root, 'handoff'));
   const store = new LayoutStore(join(root, 'yard'));
-  const job = testJob(repository.folder);
+  const env: Workshop['env'] = {};
+  const job = testJob(repository.folder, true, env);
   const usual: Texts = { project: repository.project, store: store.location, handoff: handoff.location };
   const run = (action: Action, inputs: Texts): Promise<Outcome> =>
     action.run((name) => inputs[name] ?? usual[name] ?? '', job);
@@ -96,6 +103,7 @@ export async function openWorkshop(options: { project?: string; files?: Changes 
     handoff,
     store,
     log: job.log,
+    env,
     run,
     build: async (inputs = {}) => (await run(buildAction, inputs)).outputs,
     train: (built, options) => putRun(handoff, digestIn(built, 'trainer'), options),

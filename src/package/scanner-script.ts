@@ -89,14 +89,17 @@ def archive(path):
             array(stream, name) if name.endswith('.npy') else pickle(stream, name)
 
 path = sys.argv[1]
-with open(path, 'rb') as file:
-    magic = file.read(6)
-    file.seek(0)
-    if magic[:2] == b'PK':
-        archive(path)
-    elif magic == b'\x93NUMPY':
-        array(file, 'the array')
-    else:
-        pickle(file, 'the pickle')
+try:
+    with open(path, 'rb') as file:
+        magic = file.read(6)
+        file.seek(0)
+        if magic[:2] == b'PK':
+            archive(path)
+        elif magic == b'\x93NUMPY':
+            array(file, 'the array')
+        else:
+            pickle(file, 'the pickle')
+except Exception as error:
+    problems.append(f'it cannot be read ({error})')
 print(json.dumps({'scanned': scanned, 'problems': (problems or complaints)[:20]}))
 `;
