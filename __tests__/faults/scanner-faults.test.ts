@@ -96,10 +96,10 @@ test('fault 20: pickles that run something are refused wherever they lie, and no
     'two.pkl is not clean by picklescan 1.0.5: the pickle goes on behind its pickle',
     "checksum.pt is not clean by picklescan 1.0.5: it cannot be read (Bad CRC-32 for file 'archive/data.pkl')",
     'before.pt is not clean by picklescan 1.0.5: the archive can be read in two ways',
-    'cut.pkl is of no kind that is known here',
+    'cut.pkl is not clean by picklescan 1.0.5: the pickle is no whole pickle (no newline found',
   ];
   for (const [index, problem] of problems.entries()) expect(said[index]).toContain(problem);
-  for (const line of said.slice(0, -1)) expect(line).toContain(WAYS);
+  for (const line of said) expect(line).toContain(WAYS);
   expect((await pack(CLEAN)).outputs.package).toMatch(/^sha256:/);
 }, 120_000);
 
