@@ -1,11 +1,11 @@
 /** The whole action with data from every place, in a process of its own: what the program sees, and what it does not. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { tool } from '../../scripts/tools.ts';
 import { digestOfFiles, Hub, type HubFile } from '../../src/data/hub.ts';
-import { digestOf } from '../../src/lib/digest.ts';
+import { digestOf, hexOf } from '../../src/lib/digest.ts';
 import { Web } from '../../src/lib/web.ts';
 import { TITLE } from '../../src/records/oci.ts';
 import type { DataReference } from '../../src/records/program.ts';
@@ -159,6 +159,35 @@ test('data that cannot be fetched fails the step before the program starts, and 
   expect(result).toMatchObject({ status: 1, outputs: {} });
   expect(result.stdout).toContain(`there is no data ${digest} in oci://${registry.host}/acme/data`);
   expect(result.stdout).not.toContain('never');
+});
+
+test('a step that is killed while it fetches leaves what the next one goes on with', async () => {
+  const content = Buffer.alloc(300_000, 'slow ');
+  web.files.set('/slow.bin', content);
+  web.stalls.push(100_000);
+  const digest = digestOf(content);
+  const part = join(folder, 'cache/data', `${hexOf(digest)}.partial`, 'parts/0');
+  const data = { set: { https: `${web.url}/slow.bin`, digest } };
+  const trainer = await putTrainer(
+    handoff,
+    { 'train.sh': 'wc -c < "$1" > $TRAINYARD_OUTPUT_DIR/out' },
+    { command: ['sh', 'train.sh', '${data.set}'], data },
+  );
+  const inputs = { trainer: trainer.digest, params: '', handoff: handoff.location };
+  const killed = await runStep('train', inputs, env, (child) => {
+    const look = setInterval(async () => {
+      const size = await stat(part).then(
+        (found) => found.size,
+        () => 0,
+      );
+      if (size === 100_000) child.kill('SIGKILL');
+      if (size === 100_000) clearInterval(look);
+    }, 20);
+  });
+  expect(killed.status).toBe(null);
+  const { status, stdout } = await step('train', inputs);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining('and verified') });
+  expect(web.asked.at(-1)?.headers.range).toBe('bytes=100000-');
 });
 
 test('a limit that is no amount is refused', async () => {

@@ -24,6 +24,8 @@ export interface WebHost {
   readonly files: Map<string, Buffer | URL>;
   /** Of each of the next bodies only so many bytes are sent; then the connection is cut. */
   readonly cuts: number[];
+  /** Of each of the next bodies only so many bytes are sent, and nothing after them. */
+  readonly stalls: number[];
   /** What is answered to the requests behind a cut, in this order. */
   readonly afterCut: WebReply[];
   /** What is answered before anything else, in this order. */
@@ -43,6 +45,7 @@ export async function startWebHost(
   const asked: Asked[] = [];
   const files = new Map<string, Buffer | URL>();
   const cuts: number[] = [];
+  const stalls: number[] = [];
   const afterCut: WebReply[] = [];
   const first: WebReply[] = [];
   const replyTo = (request: Asked): WebReply => {
@@ -67,8 +70,11 @@ export async function startWebHost(
     const reply = replyTo(request);
     const body = Buffer.from(reply.body ?? '');
     response.writeHead(reply.status, { 'content-length': body.length, ...reply.headers });
-    const cut = method === 'GET' && body.length > 0 ? cuts.shift() : undefined;
-    if (cut === undefined || method === 'HEAD') response.end(method === 'HEAD' ? undefined : body);
+    const isWhole = method === 'HEAD' || body.length === 0;
+    const cut = isWhole ? undefined : cuts.shift();
+    const stall = isWhole ? undefined : stalls.shift();
+    if (stall !== undefined) response.write(body.subarray(0, stall));
+    else if (cut === undefined) response.end(method === 'HEAD' ? undefined : body);
     else {
       first.push(...afterCut.splice(0));
       cutOff(response, body.subarray(0, cut));
@@ -83,6 +89,7 @@ export async function startWebHost(
     asked,
     files,
     cuts,
+    stalls,
     afterCut,
     first,
     close: async () => {
