@@ -243,10 +243,12 @@ describe('files that trainyard.yml names', () => {
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'1'.repeat(64)}\nsize 12345\n`;
     await shop.repository.commit({ 'lib/weights.bin': pointer });
     expect(await refusal()).toMatch(
-      /^Git LFS is not supported yet, and these files are LFS pointers: lib\/weights\.bin\. Commit the files themselves/,
+      /^files that Git LFS keeps cannot be read; give actions\/checkout the input lfs: true, or run git lfs pull: lib\/weights\.bin: .*\/1{64} is not there$/,
     );
     await shop.repository.commit({ 'requirements.txt': pointer });
-    expect(await refusal()).toMatch(/these files are LFS pointers: requirements\.txt/);
+    expect(await refusal()).toMatch(
+      /files that Git LFS keeps cannot be read; .*: requirements\.txt: .*is not there$/,
+    );
   });
 
   test('links and submodules, as source, above it, and as lock', async () => {
@@ -258,7 +260,7 @@ describe('files that trainyard.yml names', () => {
     await plant('120000', 'lib/link.py', object);
     await git('commit', '-q', '-m', 'Plant');
     expect(await refusal()).toMatch(
-      /^source cannot be packed:\n.*trainyard\.yml:3:22: lib\/link\.py is a symbolic link: name the file that it points to\n.*3:22: lib\/vendor is a git submodule: submodules are not supported yet; commit the files themselves$/,
+      /^source cannot be packed:\n.*trainyard\.yml:3:22: lib\/link\.py is a symbolic link: name the file that it points to\n.*3:22: lib\/vendor is a git submodule, and its commit [0-9a-f]{12} is not here: give actions\/checkout the input submodules: recursive, or run git submodule update --init --recursive$/,
     );
     await git('reset', '-q', '--hard', good);
     await plant('160000', 'vendor', good);

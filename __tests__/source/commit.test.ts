@@ -20,7 +20,7 @@ const FILES = {
   'models/digits/[odd] name*.py': 'odd',
   'models/common/c.py': 'c',
   'top.py': 'top',
-  'ümläut\tand "tab".py': 'names',
+  'ümläut and "quotes".py': 'names',
 };
 
 let root: string;
@@ -78,7 +78,7 @@ describe('a commit', () => {
     if (file === undefined) throw new Error('it is there');
     await rm(join(other, '.git/objects', file.object.slice(0, 2)), { recursive: true });
     await expect(commit.read([file])).rejects.toThrow(
-      /^a\.py: the repository does not hold its content \(\w+\); fetch it/,
+      /^the commit is not whole here; fetch it, or use a full checkout: a\.py: the repository does not hold its content \(\w+\)$/,
     );
   });
 });
@@ -97,7 +97,7 @@ describe('patterns select', () => {
       ['../common', 'train.py', 'train.py'],
       ['models/common/c.py', below('train.py')],
     ],
-    [['../../*.py'], ['top.py', 'ümläut\tand "tab".py']],
+    [['../../*.py'], ['top.py', 'ümläut and "quotes".py']],
     [['../**/c.py'], ['models/common/c.py']],
   ])('%j', async (patterns, paths) => {
     const { files, problems } = selectFiles(await open('models/digits'), patterns);
@@ -117,6 +117,31 @@ describe('patterns select', () => {
       expect(selectFiles(commit, [outside]).problems[0]?.message).toBe(
         `${outside} is outside the repository`,
       );
+  });
+});
+
+describe('names that not every system can write', () => {
+  test('are refused with their pattern, and no others are', async () => {
+    await repository.commit({
+      'odd/aux.py': '',
+      'odd/a\tb': '',
+      'odd/Lib.py': '',
+      'odd/lib.py': '',
+      'odd/fine:?.py': '',
+    });
+    const { problems } = selectFiles(await open('.'), ['top.py', 'odd/a*', 'odd/*.py']);
+    const fix = 'rename it, so that every system can unpack the source';
+    expect(problems).toEqual([
+      { pattern: 1, message: `"odd/a\\tb" has a control character in its name; ${fix}` },
+      { pattern: 1, message: `"odd/aux.py" has the name aux.py, which is a device on Windows; ${fix}` },
+      { pattern: 2, message: `"odd/aux.py" has the name aux.py, which is a device on Windows; ${fix}` },
+      {
+        pattern: 2,
+        message: expect.stringMatching(
+          /^"odd\/lib\.py" and "odd\/Lib\.py" are one name where case .*; rename it/,
+        ),
+      },
+    ]);
   });
 });
 
@@ -161,7 +186,7 @@ describe('an archive', () => {
     const long = `${'d'.repeat(90)}/${'é'.repeat(90)}.py`;
     await repository.commit({ [long]: 'long' });
     const first = await pack('.', [long.slice(0, 90), '*.py']);
-    expect(first.entries).toEqual([`${long} 644 long`, 'top.py 644 top', 'ümläut\tand "tab".py 644 names']);
+    expect(first.entries).toEqual([`${long} 644 long`, 'top.py 644 top', 'ümläut and "quotes".py 644 names']);
     expect((await pack('.', ['*.py', `${'d'.repeat(90)}/**`])).bytes).toEqual(first.bytes);
   });
 });

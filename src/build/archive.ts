@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { UserError } from '../lib/errors.ts';
+import { MOST_SOURCE_FILES } from '../records/program.ts';
 import type { Commit } from '../source/commit.ts';
 import type { CommitFile } from '../source/commit-file.ts';
-import { lfsRefusal } from '../source/commit-file.ts';
 
 /** A program's source: a tar whose bytes depend on paths, modes and contents alone. */
 export interface Archive {
@@ -16,12 +16,14 @@ export interface Archive {
 /**
  * Packs files in the lowest folder that holds them and the project, so that a project that moves in its repository
  * stays the same program.
- * @throws UserError when a file is a Git LFS pointer
+ * @throws UserError when they are too many, too large together, or not on this machine
  */
 export async function packArchive(commit: Commit, files: readonly CommitFile[]): Promise<Archive> {
+  if (files.length > MOST_SOURCE_FILES)
+    throw new UserError(
+      `source has ${files.length} files, and may have ${MOST_SOURCE_FILES}. Leave out what is not code: data sets are named in trainer.data`,
+    );
   const contents = await commit.read(files);
-  const pointers = lfsRefusal(files, contents);
-  if (pointers !== undefined) throw new UserError(pointers);
   const root = commonFolder([posix.join(commit.project, 'x'), ...files.map(({ path }) => path)]);
   const tar = pack();
   files.forEach(({ path, mode }, i) => {

@@ -73,6 +73,7 @@ export type ProgramConfig = z.infer<typeof programConfig>;
 
 /** Bytes of all files of a program's source: what is larger is weights or data, and those have places of their own. */
 export const LARGEST_SOURCE = 256 * 2 ** 20;
+export const MOST_SOURCE_FILES = 50_000;
 
 export const SOURCE_LAYER = 'application/vnd.trainyard.source.v1.tar';
 export const LOCK_LAYER = 'application/vnd.trainyard.lock.v1';

@@ -1,28 +1,16 @@
-/** A file of a commit. `mode` as git has it: 100644, 100755, 120000 (link), 160000 (submodule). */
+/** A file of a commit. `mode` as git has it: 100644, 100755, 120000 (link), 160000 (a submodule that is not here). */
 export interface CommitFile {
   readonly path: string;
   readonly mode: string;
   readonly object: string;
+  /** The git directory that holds the object: the repository's, or that of a submodule. */
+  readonly directory: string;
 }
 
-/** Why the commit does not hold a file's content itself; undefined when it does. */
-export function refusalOf({ path, mode }: CommitFile): string | undefined {
+/** Why a file's content cannot be had from the commit; undefined when it can. */
+export function refusalOf({ path, mode, object }: CommitFile): string | undefined {
   if (mode === '160000')
-    return `${path} is a git submodule: submodules are not supported yet; commit the files themselves`;
+    return `${path} is a git submodule, and its commit ${object.slice(0, 12)} is not here: give actions/checkout the input submodules: recursive, or run git submodule update --init --recursive`;
   if (mode === '120000') return `${path} is a symbolic link: name the file that it points to`;
   return undefined;
-}
-
-/** The sentence for files that Git LFS keeps elsewhere; undefined when there are none. */
-export function lfsRefusal(files: readonly CommitFile[], contents: readonly Buffer[]): string | undefined {
-  const pointers = files.filter((_, i) => isLfsPointer(contents[i] ?? Buffer.alloc(0)));
-  if (pointers.length === 0) return undefined;
-  return `Git LFS is not supported yet, and these files are LFS pointers: ${pointers.map(({ path }) => path).join(', ')}. Commit the files themselves, or leave them out of source`;
-}
-
-/** What a Git LFS pointer looks like (git-lfs specification v1). */
-function isLfsPointer(bytes: Buffer): boolean {
-  return (
-    bytes.length < 1024 && bytes.toString('latin1').startsWith('version https://git-lfs.github.com/spec/v1')
-  );
 }

@@ -4,10 +4,9 @@ import { UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { run } from '../lib/process.ts';
 import type { SourceConfig } from '../records/source.ts';
-import { type CommitFile, lfsRefusal, refusalOf } from './commit-file.ts';
-
-/** Source is read into memory, file by file; weights and data do not belong in it. */
-const LIMIT = 256 * 2 ** 20;
+import { type CommitFile, refusalOf } from './commit-file.ts';
+import { readContents } from './contents.ts';
+import { listFiles } from './submodules.ts';
 
 /** A commit of the user's repository, seen from one project's folder. Only committed objects count, never the work tree. */
 export interface Commit {
@@ -17,11 +16,11 @@ export interface Commit {
   readonly repository: string;
   /** The project's folder in the repository, `.` for its top. */
   readonly project: string;
-  /** All files of the repository by path. */
+  /** All files of the repository by path, those of its submodules included. */
   readonly files: ReadonlyMap<string, CommitFile>;
   /** Whether files of the commit in the project's folder are changed in the work tree. */
   readonly dirty: boolean;
-  /** The bytes of files, in the order given. */
+  /** The bytes of files, in the order given; of those that Git LFS keeps, too. */
   read(files: readonly CommitFile[]): Promise<Buffer[]>;
 }
 
@@ -38,15 +37,21 @@ export async function openCommit(workspace: string, project: string): Promise<Co
   }
   const git = async (...args: string[]): Promise<string> =>
     (await run(['git', '-C', folder, ...args])).stdout.toString();
-  const [prefix = '', id = ''] = (
-    await git('rev-parse', '--show-prefix', 'HEAD^{commit}', '--').catch((cause: unknown) => {
+  const [prefix = '', directory = '', top = '', id = ''] = (
+    await git(
+      'rev-parse',
+      '--show-prefix',
+      '--absolute-git-dir',
+      '--show-toplevel',
+      'HEAD^{commit}',
+      '--',
+    ).catch((cause: unknown) => {
       throw new UserError(
         `${folder} is not in a git repository with a commit. Commit the project: only commits are read`,
         { cause },
       );
     })
   ).split('\n');
-  const list = await git('ls-tree', '-r', '-z', '--full-tree', id);
   return {
     id,
     ref: (await git('symbolic-ref', '-q', 'HEAD').catch(() => '')).trim() || 'HEAD',
@@ -54,9 +59,9 @@ export async function openCommit(workspace: string, project: string): Promise<Co
       (await git('config', '--get', 'remote.origin.url').catch(() => '')).trim(),
     ),
     project: posix.normalize(prefix === '' ? '.' : prefix).replace(/\/$/, ''),
-    files: new Map(list.split('\0').filter(Boolean).map(parseEntry)),
+    files: new Map((await listFiles({ directory, top }, id)).map((file) => [file.path, file])),
     dirty: (await git('status', '--porcelain', '--untracked-files=no', '--', '.')) !== '',
-    read: (files) => readObjects(folder, files),
+    read: readContents,
   };
 }
 
@@ -75,41 +80,14 @@ export function sourceOf({ repository, id, project, ref }: Commit): SourceConfig
 
 /**
  * The bytes of the project's own file, `path` relative to the project; undefined when the commit does not have it.
- * @throws UserError for a link, a submodule or a Git LFS pointer
+ * @throws UserError for a link, and for what is not on this machine
  */
 export async function readProjectFile(commit: Commit, path: string): Promise<Buffer | undefined> {
   const file = commit.files.get(posix.join(commit.project, path));
   if (file === undefined) return undefined;
   const refusal = refusalOf(file);
   if (refusal !== undefined) throw new UserError(refusal);
-  const contents = await commit.read([file]);
-  const pointer = lfsRefusal([file], contents);
-  if (pointer !== undefined) throw new UserError(pointer);
-  return contents[0];
-}
-
-function parseEntry(entry: string): [string, CommitFile] {
-  const tab = entry.indexOf('\t');
-  const [mode = '', , object = ''] = entry.slice(0, tab).split(' ');
-  const path = entry.slice(tab + 1);
-  return [path, { path, mode, object }];
-}
-
-async function readObjects(folder: string, files: readonly CommitFile[]): Promise<Buffer[]> {
-  const input = files.map(({ object }) => `${object}\n`).join('');
-  const { stdout } = await run(['git', '-C', folder, 'cat-file', '--batch'], { input, maxOutput: LIMIT });
-  let offset = 0;
-  return files.map(({ path, object }) => {
-    const end = stdout.indexOf('\n', offset);
-    const [, type, size] = stdout.subarray(offset, end).toString().split(' ');
-    if (type !== 'blob')
-      throw new UserError(
-        `${path}: the repository does not hold its content (${object}); fetch it, or use a full checkout`,
-      );
-    const bytes = stdout.subarray(end + 1, end + 1 + Number(size));
-    offset = end + 1 + Number(size) + 1;
-    return bytes;
-  });
+  return (await commit.read([file]))[0];
 }
 
 function withoutCredentials(remote: string): string {

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import picomatch from 'picomatch';
+import { EntryNames, nameProblem } from '../lib/archive/names.ts';
 import { byBytes } from '../lib/json.ts';
 import type { Commit } from './commit.ts';
 import type { CommitFile } from './commit-file.ts';
@@ -13,11 +14,11 @@ export interface Selection {
 }
 
 /**
- * Selects a commit's files by patterns relative to the project: a file, a folder, or a glob. Links and submodules are
- * refused, because their content is not in the commit.
+ * Selects a commit's files by patterns relative to the project: a file, a folder, or a glob. What has no content of its
+ * own is refused, and a name that not every system can write, or that two files would have there.
  */
 export function selectFiles(commit: Commit, patterns: readonly string[]): Selection {
-  const selected = new Map<string, CommitFile>();
+  const selected = new Map<string, { file: CommitFile; pattern: number }>();
   const problems: { pattern: number; message: string }[] = [];
   patterns.forEach((pattern, index) => {
     const wanted = posix.join(commit.project, pattern).replace(/\/$/, '');
@@ -29,12 +30,24 @@ export function selectFiles(commit: Commit, patterns: readonly string[]): Select
     const found = [...commit.files.values()].filter(({ path }) => matches(path));
     if (found.length === 0) problems.push({ pattern: index, message: whyNothing(commit, pattern, wanted) });
     for (const file of found) {
-      const refusal = refusalOf(file);
-      if (refusal === undefined) selected.set(file.path, file);
+      const refusal = refusalOf(file) ?? told(file, nameProblem(file.path));
+      if (refusal === undefined) selected.set(file.path, { file, pattern: index });
       else problems.push({ pattern: index, message: refusal });
     }
   });
-  return { files: [...selected.values()].sort((a, b) => byBytes(a.path, b.path)), problems };
+  const names = new EntryNames();
+  const sorted = [...selected.values()].sort((a, b) => byBytes(a.file.path, b.file.path));
+  for (const { file, pattern } of sorted) {
+    const message = told(file, names.file(file.path));
+    if (message !== undefined) problems.push({ pattern, message });
+  }
+  return { files: sorted.map(({ file }) => file), problems };
+}
+
+function told({ path }: CommitFile, problem: string | undefined): string | undefined {
+  return (
+    problem && `${JSON.stringify(path)} ${problem}; rename it, so that every system can unpack the source`
+  );
 }
 
 /** A path that is meant literally wins over the same characters as a glob; those of the folders above are never one. */

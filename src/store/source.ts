@@ -2,11 +2,11 @@ import { Readable } from 'node:stream';
 import { extractInto } from '../lib/archive/extract.ts';
 import { UserError } from '../lib/errors.ts';
 import type { Manifest } from '../records/oci.ts';
-import { LARGEST_SOURCE, SOURCE_LAYER } from '../records/program.ts';
+import { LARGEST_SOURCE, MOST_SOURCE_FILES, SOURCE_LAYER } from '../records/program.ts';
 import { readBytes } from './records.ts';
 import type { Store } from './store.ts';
 
-const LIMITS = { entries: 100_000, bytes: LARGEST_SOURCE, fileBytes: LARGEST_SOURCE, ratio: 1 };
+const LIMITS = { entries: MOST_SOURCE_FILES, bytes: LARGEST_SOURCE, fileBytes: LARGEST_SOURCE, ratio: 1 };
 
 /**
  * Unpacks a program's source into an absent or empty folder. Its digest is proved before its first byte is parsed.
