@@ -10,7 +10,7 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 /** What a part of the source may import besides itself. */
 const BELOW_STAGES = ['store', 'records', 'lib'];
-const STAGES = ['data', 'build', 'train', 'package', 'release', 'deploy', 'trace', 'verify'];
+const STAGES = ['data', 'build', 'train', 'package', 'release', 'deploy', 'trace', 'verify', 'prune'];
 const MAY: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   records: ['lib'],
@@ -21,6 +21,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   deploy: BELOW_STAGES,
   trace: BELOW_STAGES,
   verify: BELOW_STAGES,
+  prune: BELOW_STAGES,
   build: ['data', 'source', ...BELOW_STAGES],
   package: ['source', ...BELOW_STAGES],
   release: ['source', ...BELOW_STAGES],

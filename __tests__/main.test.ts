@@ -45,7 +45,7 @@ describe('npx trainyard', () => {
     ],
     [
       ['constructor'],
-      /^usage: trainyard build\|train\|package-model\|release-config\|deploy\|data\|trace\|verify\|line \[--input value …\]\n$/,
+      /^usage: trainyard build\|train\|package-model\|release-config\|deploy\|data\|trace\|verify\|prune\|line \[--input value …\]\n$/,
     ],
     [[], /^usage: trainyard build\|/],
   ])('%j is one error and status 1', async (args, said) => {

@@ -12,6 +12,7 @@ const actions: Readonly<Record<string, () => Promise<{ action: Action }>>> = {
   data: () => import('./actions/data.ts'),
   trace: () => import('./actions/trace.ts'),
   verify: () => import('./actions/verify.ts'),
+  prune: () => import('./actions/prune.ts'),
   line: () => import('./actions/line.ts'),
 };
 
