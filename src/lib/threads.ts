@@ -66,17 +66,19 @@ parentPort.on('message', async (task) => {
   /**
    * Does one task; what the work throws, this throws, with the code of a system's error.
    * @param onTold is told what the work tells; when it throws, the work is broken off
+   * @param signal breaks it off, too, with its reason
    */
-  run(task: T, onTold: (count: number) => void = () => {}): Promise<R> {
+  run(task: T, onTold: (count: number) => void = () => {}, signal?: AbortSignal): Promise<R> {
     return this.#limit(async () => {
       const worker = this.#idle.pop() ?? this.#start();
       worker.ref();
       try {
-        const result = await this.#ask(worker, task, onTold);
+        const result = await this.#ask(worker, task, onTold, signal);
         this.#rest(worker);
         return result;
       } catch (error) {
         await worker.terminate();
+        signal?.throwIfAborted();
         throw error;
       }
     });
@@ -93,9 +95,9 @@ parentPort.on('message', async (task) => {
     return new Worker(this.#code, { eval: true, execArgv: [], env: {} });
   }
 
-  async #ask(worker: Worker, task: T, onTold: (count: number) => void): Promise<R> {
+  async #ask(worker: Worker, task: T, onTold: (count: number) => void, signal?: AbortSignal): Promise<R> {
     worker.postMessage(task);
-    for await (const [message] of on(worker, 'message', { close: ['exit'] })) {
+    for await (const [message] of on(worker, 'message', { close: ['exit'], ...(signal && { signal }) })) {
       const answer: Answer<R> = message;
       if ('told' in answer) onTold(answer.told);
       else if ('result' in answer) return answer.result;

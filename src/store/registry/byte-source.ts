@@ -2,9 +2,15 @@ import type { Readable } from 'node:stream';
 import { UserError } from '../../lib/errors.ts';
 import type { Transfer } from '../../lib/progress.ts';
 
+/** What can be read from an offset again and again; `place` says in errors where it lies. */
+interface Origin {
+  readonly place: string;
+  open(offset: number): Promise<Readable>;
+}
+
 /** What is sent, in parts of known length: usually one after the other, and again from where a part did not arrive. */
 export class ByteSource {
-  readonly #open: (offset: number) => Promise<Readable>;
+  readonly #from: Origin;
   readonly #progress: Transfer;
   #stream: Readable | undefined;
   #chunks: AsyncIterator<Buffer> | undefined;
@@ -12,9 +18,8 @@ export class ByteSource {
   /** How far it was read. */
   #at = 0;
 
-  /** @param open gives what lies at an offset and behind it */
-  constructor(open: (offset: number) => Promise<Readable>, progress: Transfer) {
-    this.#open = open;
+  constructor(from: Origin, progress: Transfer) {
+    this.#from = from;
     this.#progress = progress;
   }
 
@@ -45,7 +50,7 @@ export class ByteSource {
   async #seek(offset: number): Promise<void> {
     this.close();
     this.#move(offset - this.#at);
-    this.#stream = await this.#open(offset);
+    this.#stream = await this.#from.open(offset);
     this.#chunks = this.#stream[Symbol.asyncIterator]();
   }
 
@@ -57,7 +62,10 @@ export class ByteSource {
 
   async #next(left: number): Promise<Buffer> {
     const { value, done = true } = (await this.#chunks?.next()) ?? {};
-    if (done) throw new UserError(`a file became shorter by ${left} bytes while it was sent`);
+    if (done)
+      throw new UserError(
+        `${this.#from.place} became shorter by ${left} bytes while it was sent; run this again when nothing writes to it`,
+      );
     return value;
   }
 }

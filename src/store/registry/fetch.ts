@@ -10,6 +10,12 @@ import type { RegistryClient } from './client.ts';
 const WORTH_A_THREAD = 8 * 2 ** 20;
 const SILENCE_MS = 60_000;
 
+/** Who sees how far it is, and ends it. */
+interface Watch {
+  readonly progress: Transfer;
+  readonly signal: AbortSignal;
+}
+
 /** Shared by all of the process: more threads than cores receive no faster. */
 const threads = new Threads(fetchWork);
 
@@ -22,18 +28,14 @@ export async function fetchBlob(
   client: RegistryClient,
   { digest, size }: Blob,
   file: string,
-  { progress, signal }: { readonly progress: Transfer; readonly signal: AbortSignal },
+  watch: Watch,
 ): Promise<boolean> {
   if (size < WORTH_A_THREAD) return false;
   let offset = 0;
   let seen = 0;
-  const onTold = (count: number): void => {
-    signal.throwIfAborted();
-    progress.moved(count);
-  };
   const attempt = async (): Promise<boolean> => {
     const request = await client.prepare({ method: 'GET', path: `blobs/${digest}` });
-    const fetched = await follow(client, request, { file, offset }, onTold);
+    const fetched = await follow(client, request, { file, offset }, watch);
     if (fetched?.kind === 'whole') return confirm(client, digest, fetched.hex);
     if (fetched?.kind !== 'broken') return false;
     offset = fetched.size;
@@ -51,14 +53,14 @@ async function follow(
   { web }: RegistryClient,
   request: WebRequest,
   part: { readonly file: string; readonly offset: number },
-  onTold: (count: number) => void,
+  { progress, signal }: Watch,
 ): Promise<Fetched | undefined> {
   let { url, headers = {} } = request;
   for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
     if (web.proxyOf(url) !== undefined || Object.values(headers).some((value) => /[\r\n]/.test(value)))
       return undefined;
     const task = { url: url.href, headers, ...part, silence: SILENCE_MS };
-    const fetched = await threads.run(task, onTold);
+    const fetched = await threads.run(task, progress.moved, signal);
     if (fetched.kind !== 'other' || !REDIRECTS.has(fetched.status) || fetched.location === undefined)
       return fetched;
     ({ url, headers } = web.redirect(url, headers, fetched.location));

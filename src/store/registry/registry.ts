@@ -115,7 +115,8 @@ export class RegistryStore implements Store {
       const blob = { digest: digestOf(bytes), size: bytes.length };
       if (expected !== undefined && blob.digest !== expected)
         throw differs(this.location, expected, blob.digest);
-      return this.#send({ ...blob, open: async (offset) => Readable.from([bytes.subarray(offset)]) });
+      const open = async (offset: number): Promise<Readable> => Readable.from([bytes.subarray(offset)]);
+      return this.#send({ ...blob, place: this.location, open });
     }
     if ('open' in content) {
       const { open, size } = content;
@@ -123,16 +124,14 @@ export class RegistryStore implements Store {
       return this.#send({
         digest: expected,
         size,
+        place: `the source of ${expected}`,
         open: async (offset) => Readable.from(skipBytes(await open(), offset)),
       });
     }
     const { file, how } = content;
     const blob = await digestOfFile(file);
     if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
-    await this.#send({
-      ...blob,
-      open: async (start) => openFile(file, start),
-    });
+    await this.#send(sendingOf(file, blob));
     if (how === 'move') await rm(file);
     return blob;
   }
@@ -206,7 +205,7 @@ export class RegistryStore implements Store {
   async #takeFile(file: string | undefined, digest: Digest): Promise<boolean> {
     const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
     if (file === undefined || found === undefined) return false;
-    await this.#send({ digest, size: found.size, open: async (start) => openFile(file, start) });
+    await this.#send(sendingOf(file, { digest, size: found.size }));
     return true;
   }
 
@@ -243,6 +242,8 @@ export class RegistryStore implements Store {
   }
 }
 
-function openFile(file: string, start: number): Readable {
-  return createReadStream(file, { start, highWaterMark: 1 << 20 });
+function sendingOf(file: string, blob: Blob): Sending {
+  const open = async (start: number): Promise<Readable> =>
+    createReadStream(file, { start, highWaterMark: 1 << 20 });
+  return { ...blob, place: file, open };
 }

@@ -9,6 +9,8 @@ import type { RegistryClient } from './client.ts';
 
 /** What is sent: so many bytes, that can be read from an offset again and again. */
 export interface Sending extends Blob {
+  /** Where it comes from, for people. */
+  readonly place: string;
   open(offset: number): Promise<Readable>;
 }
 
@@ -46,7 +48,7 @@ export class Upload {
   constructor(client: RegistryClient, sending: Sending, progress: Transfer) {
     this.#client = client;
     this.#sending = sending;
-    this.#source = new ByteSource((offset) => sending.open(offset), progress);
+    this.#source = new ByteSource(sending, progress);
     this.#what = `the upload of ${hexOf(sending.digest, 12)}`;
   }
 
@@ -186,7 +188,7 @@ export class Upload {
       return new TransientError(error.message);
     if (status === 400 && /digest/i.test(error.message))
       return new UserError(
-        `${error.message}: the content changed while it was sent; run this again when nothing writes to it`,
+        `${error.message}: ${this.#sending.place} changed while it was sent; run this again when nothing writes to it`,
       );
     return error;
   }
