@@ -67,7 +67,13 @@ export async function acceptFiles(
       await readText(await fileIn(store, blob, golden));
     });
   }
-  for (const [path, why] of dataProblems(accepted)) problems.push(`${placeOf(path)}: ${path} ${why}`);
+  const sizes = new Map(
+    model.files.flatMap((path): [string, number][] => {
+      const size = outputs.get(path)?.size;
+      return size === undefined ? [] : [[path, size]];
+    }),
+  );
+  for (const [path, why] of dataProblems(accepted, sizes)) problems.push(`${placeOf(path)}: ${path} ${why}`);
   if (problems.length > 0)
     throw userErrors(`the model cannot be packaged (a package takes ${ACCEPTED})`, problems);
   return accepted;

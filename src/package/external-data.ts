@@ -3,9 +3,14 @@ import { isInside } from '../records/names.ts';
 import type { AcceptedFile } from './accept.ts';
 import { type Facts, quoted, Unfit } from './formats/format.ts';
 
-/** Files that no header tells about are taken only as the external data of a model. Each problem goes on after its path. */
-export function dataProblems(files: readonly AcceptedFile[]): (readonly [path: string, why: string])[] {
-  const sizes = new Map(files.map(({ path, blob }) => [path, blob.size]));
+/**
+ * Files that no header tells about are taken only as the external data of a model. Each problem goes on after its path.
+ * @param sizes of all files that are listed, those that were refused included
+ */
+export function dataProblems(
+  files: readonly AcceptedFile[],
+  sizes: ReadonlyMap<string, number>,
+): (readonly [path: string, why: string])[] {
   const used = new Set<string>();
   const problems: (readonly [string, string])[] = [];
   for (const { path, found } of files) {
@@ -28,7 +33,6 @@ export function dataProblems(files: readonly AcceptedFile[]): (readonly [path: s
 /**
  * Holds what an ONNX model says of its external data against the files of the package. A reader opens whatever path stands
  * there, so that it must be one of them, named as it is, and long enough.
- * @param sizes of all files of the model, by path
  * @returns the paths of the files that it uses
  * @throws Unfit
  */
