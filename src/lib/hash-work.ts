@@ -24,9 +24,10 @@ export function hashWork(
   tasks: readonly HashTask[],
   { fs, crypto, tell }: Pick<Builtins, 'fs' | 'crypto' | 'tell'>,
 ): Made<FileRead[]> {
-  // As much as stays in a core's own cache.
-  const buffer = Buffer.allocUnsafeSlow(256 * 1024);
-  const tellEvery = 32 * buffer.length;
+  // As much as stays in a core's own cache; less for small files, of which there may be many.
+  const mostRoom = 256 * 1024;
+  const tellEvery = 32 * mostRoom;
+  let buffer = Buffer.alloc(0);
   const big = { bigint: true } as const;
   const stateOf = ({ dev, ino, size, mtimeNs, ctimeNs }: FileState): FileState => ({
     dev,
@@ -52,6 +53,8 @@ export function hashWork(
       const at = Date.now();
       const before = stateOf(fs.fstatSync(file, big));
       const hash = crypto.createHash('sha256');
+      const room = Math.min(mostRoom, Number(before.size) + 1);
+      if (buffer.length < room) buffer = Buffer.allocUnsafeSlow(room);
       let size = 0;
       // One that grows as fast as it is read would have no end.
       for (let step = -1; step !== 0 && size <= before.size; size += step) {

@@ -66,9 +66,13 @@ export class LayoutStore implements Store {
 
   async read(digest: Digest): Promise<Readable> {
     if (!(await this.has(digest))) throw new UserError(`${this.location}: there is no blob ${digest}`);
-    const verified = new VerifyingStream(digest, this.pathOf(digest));
+    const path = this.pathOf(digest);
+    const verified = new VerifyingStream(digest, path);
+    // Small records are many, and a buffer for each that is too large keeps the collector of garbage busy.
+    const { size } = await stat(path);
+    const highWaterMark = Math.min(1 << 20, size + 1);
     // The reader sees the failure on the stream that it holds.
-    pipeline(createReadStream(this.pathOf(digest), { highWaterMark: 1 << 20 }), verified).catch(() => {});
+    pipeline(createReadStream(path, { highWaterMark }), verified).catch(() => {});
     return verified;
   }
 
