@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Figure } from './figure.ts';
+import { pack } from './pack.ts';
 import { sizes } from './size.ts';
 import { stages } from './stages.ts';
 import { start } from './start.ts';
 
 /** Every benchmark by the name that `--only` takes. */
-const benchmarks: Readonly<Record<string, () => Promise<Figure[]>>> = { start, size: sizes, stages };
+const benchmarks: Readonly<Record<string, () => Promise<Figure[]>>> = { start, size: sizes, stages, pack };
 
 /**
  * Prints a table of all figures: name, measured, must be, holds. `--json FILE` writes it, too; `--only NAME` measures one.
