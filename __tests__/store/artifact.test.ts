@@ -123,6 +123,18 @@ describe('the artifacts of a workflow run as a store', () => {
     expect(downloads()).toBe(2);
   });
 
+  test('layers that are wanted at the same time come in one download', async () => {
+    const build = await openIn('build');
+    const layers: Blob[] = [];
+    for (const text of ['one', 'two', 'three', 'four']) layers.push(await write(build, text));
+    await put(build, 'run', layers);
+    const train = await openIn('train');
+    const read = await Promise.all(layers.map(({ digest }) => readBytes(train, digest)));
+    expect(read.map(String)).toEqual(['one', 'two', 'three', 'four']);
+    // The record, and its layers.
+    expect(downloads()).toBe(2);
+  });
+
   test('a layer that another record brought is neither copied nor uploaded again', async () => {
     const first = await openIn('1');
     const model = await write(first, randomBytes(100_000));

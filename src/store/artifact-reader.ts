@@ -1,15 +1,14 @@
 import type { Artifact } from '@actions/artifact';
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
+import { inParallel } from '../lib/in-parallel.ts';
 import type { Manifest } from '../records/oci.ts';
 import { layerLimits, RECORD_LIMITS } from './artifact-limits.ts';
 import { type ArtifactName, parseArtifactName } from './artifact-names.ts';
 import { unpackRecord } from './artifact-record.ts';
 import type { RunArtifacts } from './artifact-run.ts';
 import { LayoutStore } from './layout.ts';
-
-/** How many records are downloaded at a time. */
-const AT_ONCE = 8;
+import { AT_ONCE } from './store.ts';
 
 /** A record that was found in the run: verified and staged. */
 export interface Found {
@@ -29,6 +28,8 @@ export class ArtifactReader {
   readonly #staged: LayoutStore;
   /** By the artifact's id, which never stands for other bytes. */
   readonly #found = new Map<number, Found>();
+  /** Layers that are being downloaded, by their artifact's id: whoever wants one of them waits for all. */
+  readonly #arriving = new Map<number, Promise<ReadonlySet<Digest> | UserError>>();
 
   constructor(run: RunArtifacts, staged: LayoutStore) {
     this.#run = run;
@@ -85,15 +86,21 @@ export class ArtifactReader {
 
   /** Stages the layers of a record that an artifact holds, and says which; or what is wrong with it. */
   async layers(artifact: Artifact, manifest: Manifest): Promise<ReadonlySet<Digest> | UserError> {
+    const arriving = this.#arriving.get(artifact.id) ?? this.#download(artifact, manifest);
+    this.#arriving.set(artifact.id, arriving);
+    return arriving.finally(() => this.#arriving.delete(artifact.id));
+  }
+
+  async #download(artifact: Artifact, manifest: Manifest): Promise<ReadonlySet<Digest> | UserError> {
     const folder = await this.#staged.scratch();
     const found = new Set<Digest>();
     const taken = this.#run.download(artifact, folder, layerLimits(manifest), async (files) => {
       const inside = new LayoutStore(files);
-      for (const { digest } of manifest.layers) {
-        if (found.has(digest) || !(await inside.has(digest))) continue;
+      await inParallel([...new Set(manifest.layers.map(({ digest }) => digest))], AT_ONCE, async (digest) => {
+        if (!(await inside.has(digest))) return;
         await this.#staged.write({ file: inside.pathOf(digest), how: 'move' }, digest);
         found.add(digest);
-      }
+      });
       return found;
     });
     return taken.catch(orUserError);

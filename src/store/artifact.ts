@@ -32,6 +32,8 @@ export function artifactStore(options: ArtifactStoreOptions): Store {
   return new ArtifactStore(options);
 }
 
+type Holders = Map<Digest, { artifact: Artifact; manifest: Manifest }[]>;
+
 /**
  * A layout in the artifacts of one workflow run. Contents are staged in a folder until the record that lists them is
  * put; then they go into two artifacts: the layers first, then manifest and configuration as a layout of their own. So a
@@ -45,7 +47,8 @@ class ArtifactStore implements Store {
   readonly #run: RunArtifacts;
   readonly #reader: ArtifactReader;
   /** Which artifacts may hold a layer, and of which record; the oldest first, because later records do not repeat it. */
-  #holders = new Map<Digest, { artifact: Artifact; manifest: Manifest }[]>();
+  #holders: Holders = new Map();
+  #looking: Promise<void> | undefined;
   /** Layers that are known to lie in the run, and need no upload with another record. */
   readonly #uploaded = new Set<Digest>([EMPTY_LAYER.digest]);
 
@@ -63,7 +66,11 @@ class ArtifactStore implements Store {
     const isKnown = async (): Promise<boolean> =>
       (await this.#staged.has(digest)) || this.#holders.has(digest);
     if (await isKnown()) return true;
-    await this.#lookThrough();
+    // Whoever asks meanwhile waits for the same answer.
+    this.#looking ??= this.#lookThrough().finally(() => {
+      this.#looking = undefined;
+    });
+    await this.#looking;
     return isKnown();
   }
 
@@ -147,15 +154,17 @@ class ArtifactStore implements Store {
   async #lookThrough(): Promise<void> {
     const artifacts = await this.#reader.list();
     const layers = artifacts.filter(({ holds }) => holds === 'layers');
-    this.#holders = new Map();
+    const holders: Holders = new Map();
     for (const { tag, manifest } of await this.#reader.records(artifacts, () => true)) {
       const places = layers
         .filter((place) => place.tag === tag)
         .map(({ artifact }) => ({ artifact, manifest }));
       if (places.length === 0) continue;
       for (const { digest } of manifest.layers)
-        this.#holders.set(digest, [...(this.#holders.get(digest) ?? []), ...places]);
+        holders.set(digest, [...(holders.get(digest) ?? []), ...places]);
     }
+    // All at once: others ask meanwhile.
+    this.#holders = holders;
   }
 
   /** Uploads those layers that are staged and not in the run yet; a layer that is neither is known to be elsewhere. */
