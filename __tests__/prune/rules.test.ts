@@ -11,6 +11,7 @@ import { EMPTY_LAYER, IMAGE_INDEX, IMAGE_MANIFEST } from '../../src/records/oci.
 import { LayoutStore } from '../../src/store/layout.ts';
 import { getManifest, putRecord } from '../../src/store/records.ts';
 import type { Store } from '../../src/store/store.ts';
+import { bareStore } from '../support/bare-store.ts';
 import { putTrainer } from '../support/programs.ts';
 import { putRun } from '../support/runs.ts';
 import { refusalOf } from '../support/workshop.ts';
@@ -99,24 +100,11 @@ describe('what waits for its first use', () => {
 
 /** As a registry is: it does not know when anything was written. */
 function withoutTimes(): Store {
-  return {
-    location: store.location,
-    has: (digest) => store.has(digest),
-    read: (digest) => store.read(digest),
-    peek: (digest, offset, length) => store.peek(digest, offset, length),
-    write: (content, expected) => store.write(content, expected),
-    put: (manifest, names) => store.put(manifest, names),
-    get: (digest) => store.get(digest),
-    children: (digest) => store.children(digest),
-    names: (prefix) => store.names(prefix),
-    resolve: (name) => store.resolve(name),
-    take: async () => false,
-    scratch: () => store.scratch(),
-    remove: async (digests, now) => {
-      await store.remove(digests, now);
-      return { bytes: undefined };
-    },
+  const remove: Store['remove'] = async (digests, now) => {
+    await store.remove(digests, now);
+    return { bytes: undefined };
   };
+  return { ...bareStore(store), remove };
 }
 
 describe('in a store that knows no times', () => {
@@ -271,8 +259,7 @@ describe('it is refused', () => {
   test('when the index is damaged, or the store is empty, or nothing can be removed from it', async () => {
     expect(await refusalOf(pruneStore())).toMatch(/ holds no records; is it the right store\?$/);
     await oldModel();
-    const { remove: _, ...artifacts } = withoutTimes();
-    expect(await refusalOf(pruneStore({ ...artifacts, location: 'artifact:' }))).toMatch(
+    expect(await refusalOf(pruneStore({ ...bareStore(store), location: 'artifact:' }))).toMatch(
       /^artifact: cannot be pruned: nothing can be removed from it\. Artifacts end by themselves/,
     );
     await writeFile(join(store.location, 'index.json'), '{');

@@ -80,14 +80,25 @@ async function bytesOf(digest: Digest): Promise<Uint8Array> {
   return bytes;
 }
 
+test('a name whose record and index.json are gone, too, is removed', async () => {
+  const [name, digest] = nameOf('deployment-');
+  await rm(store.pathOf(digest));
+  await rm(join(root, 'index.json'));
+  expect(await store.repair()).toEqual([
+    expect.stringMatching(/^index\.json lacked /),
+    `the name ${name} is removed, because its record ${digest} is not here; run the stage that made it again`,
+  ]);
+  expect(await readdir(join(root, 'refs'))).not.toContain(name);
+});
+
 describe('a record', () => {
   test('that lost its name has it again, when it is whole', async () => {
     for (const [name] of names) await rm(join(root, 'refs', name));
     await rm(join(root, 'index.json'));
     const mended = await store.repair();
     const own = [...names.keys()].filter((name) => !name.startsWith('training-'));
-    expect([...mended].sort()).toEqual(
-      own.map((name) => `${name} had lost its name, and has it again`).sort(),
+    expect(new Set(mended)).toEqual(
+      new Set(own.map((name) => `${name} had lost its name, and has it again`)),
     );
     // That a Run may be used again is not written in it.
     expect(new Set((await store.names('')).keys())).toEqual(new Set(own));

@@ -74,6 +74,21 @@ export class LayoutIndex {
     return this.#settle((index) => new Map([...index].filter(([, { digest }]) => !digests.has(digest))));
   }
 
+  /** Takes away the names of manifests that are not here; what it took. */
+  async dropDangling(): Promise<ReadonlyMap<string, Digest>> {
+    const dropped = new Map<string, Digest>();
+    for (const [name, { digest }] of await this.#read()) if (!this.#isHere(digest)) dropped.set(name, digest);
+    for (const name of await this.#refs()) {
+      const path = join(this.#root, 'refs', name);
+      const { digest } = refOf((await readIfThere(path)) ?? '', path);
+      if (this.#isHere(digest)) continue;
+      dropped.set(name, digest);
+      await rm(path, { force: true });
+    }
+    await this.forget(new Set(dropped.values()));
+    return dropped;
+  }
+
   /** Mends names and index from each other; says in sentences what it mended. */
   async mend(): Promise<string[]> {
     const mended: string[] = [];
@@ -156,10 +171,13 @@ export class LayoutIndex {
       const text = await readIfThere(path);
       if (text === undefined) continue;
       const entry = refOf(text, path);
-      if (existsSync(join(this.#root, 'blobs', 'sha256', hexOf(entry.digest))))
-        merged.set(name, named(name, entry));
+      if (this.#isHere(entry.digest)) merged.set(name, named(name, entry));
     }
     return merged;
+  }
+
+  #isHere(digest: Digest): boolean {
+    return existsSync(join(this.#root, 'blobs', 'sha256', hexOf(digest)));
   }
 
   async #refs(): Promise<string[]> {

@@ -25,7 +25,9 @@ export async function repairLayout(folder: LayoutFolder, now: number): Promise<s
   await makeLayout(root, location);
   const mended = await removeLeftovers(root, now);
   const { manifests, damaged, large } = await lookAt(await listBlobs(root));
-  const read = async (digest: Digest): Promise<Uint8Array | undefined> => manifests.get(digest);
+  // What was written since it was looked at counts, too.
+  const read = async (digest: Digest): Promise<Uint8Array | undefined> =>
+    manifests.get(digest) ?? readFile(pathIn(root, digest)).catch(() => undefined);
   for (const { digest, path } of damaged) {
     await rm(path);
     mended.push(`${digest} was damaged, and is removed`);
@@ -65,10 +67,8 @@ async function lookAt(blobs: readonly BlobFile[]): Promise<{
 }
 
 /** A name without its record would be found, and lead nowhere. */
-async function dropDangling({ root, index }: LayoutFolder): Promise<string[]> {
-  const dangling = [...(await index.names(''))].filter(([, digest]) => !existsSync(pathIn(root, digest)));
-  await index.remove(new Set(dangling.map(([, digest]) => digest)), Number.POSITIVE_INFINITY);
-  return dangling.map(
+async function dropDangling({ index }: LayoutFolder): Promise<string[]> {
+  return [...(await index.dropDangling())].map(
     ([name, digest]) =>
       `the name ${name} is removed, because its record ${digest} is not here; run the stage that made it again`,
   );

@@ -21,20 +21,24 @@ export function verifySummary(verified: Verified): string {
     `### ${verdict} · ${read}`,
     links.join('\n'),
     mended.length === 0 ? '' : `**Mended**\n\n${mended.map((line) => `- ${plain(line)}`).join('\n')}`,
-    table(
-      ['record', 'digest', '>blobs', '>bytes', 'verdict'],
-      verdicts.map((one) => [
-        what(one),
-        short(one.digest),
-        String(one.blobs),
-        one.bytes.toLocaleString('en'),
-        one.problems.length === 0 ? '✅' : '❌',
-      ]),
-    ),
+    `<details><summary>${all}</summary>\n\n${tableOf(verdicts)}\n</details>`,
     digests(verdicts.map((one) => [what(one), one.digest])),
   ]
     .filter(Boolean)
     .join('\n\n');
+}
+
+function tableOf(verdicts: readonly Verdict[]): string {
+  return table(
+    ['record', 'digest', '>blobs', '>bytes', 'verdict'],
+    verdicts.map((one) => [
+      what(one),
+      short(one.digest),
+      String(one.blobs),
+      one.bytes.toLocaleString('en'),
+      one.problems.length === 0 ? '✅' : '❌',
+    ]),
+  );
 }
 
 /** The same table as lines for a log. */
