@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { data } from './data.ts';
 import type { Figure } from './figure.ts';
 import { pack } from './pack.ts';
 import { sizes } from './size.ts';
@@ -7,7 +8,13 @@ import { stages } from './stages.ts';
 import { start } from './start.ts';
 
 /** Every benchmark by the name that `--only` takes. */
-const benchmarks: Readonly<Record<string, () => Promise<Figure[]>>> = { start, size: sizes, stages, pack };
+const benchmarks: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  start,
+  size: sizes,
+  stages,
+  data,
+  pack,
+};
 
 /**
  * Prints a table of all figures: name, measured, must be, holds. `--json FILE` writes it, too; `--only NAME` measures one.

@@ -23,7 +23,7 @@ import type { Descriptor } from '../records/oci.ts';
 import { layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { cut, type Part, shardsAtOnce } from './cut.ts';
-import { readPart } from './read-part.ts';
+import { largestTar, readPart } from './read-part.ts';
 import { Memory } from './remember.ts';
 import { type Scanned, scan } from './scan.ts';
 
@@ -51,6 +51,9 @@ export interface Pushed {
   /** How many layers had to be read. */
   readonly read: number;
 }
+
+/** Bytes that are sent at once. */
+const PIECE = 2 ** 20;
 
 /** A part as a layer, and what it took. */
 interface Written {
@@ -105,7 +108,9 @@ async function writeParts(
 ): Promise<Written[]> {
   const threads = new Threads(readPart);
   const progress = new Meter(log, what).start(files.reduce((sum, { size }) => sum + size, 0));
-  const atOnce = shardsAtOnce(parts.map((part) => (part.kind === 'shard' ? sizeOf(part) : 0)));
+  const sizes = parts.map((part) => (part.kind === 'shard' ? largestTar(part.files) : 0));
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
+  const spare: SharedArrayBuffer[] = [];
   const writeOne = async (part: Part): Promise<Written> => {
     signal.throwIfAborted();
     const known = memory.recall(part);
@@ -114,27 +119,42 @@ async function writeParts(
       return { part, blob: known, wasRead: false, wasThere: true };
     }
     const { kind } = part;
-    const { hex, size, bytes, changed } = await threads.run({ root, kind, files: part.files });
-    if (changed !== undefined) throw changedMeanwhile(join(root, changed));
-    const blob: Blob = { digest: `sha256:${hex}`, size };
-    const wasThere = await store.has(blob.digest);
-    // The store verifies what it gets, or the registry does.
-    const [first] = part.files;
-    const open = async (): Promise<Readable> =>
-      kind === 'shard' || first === undefined
-        ? Readable.from([bytes])
-        : createReadStream(join(root, first.path), { highWaterMark: 1 << 20 });
-    if (!wasThere) await store.write({ open, size }, blob.digest);
-    memory.note(part, blob);
-    progress.moved(sizeOf(part));
-    return { part, blob, wasRead: true, wasThere };
+    const into = kind === 'shard' ? (spare.pop() ?? new SharedArrayBuffer(largest)) : undefined;
+    try {
+      const { hex, size, changed } = await threads.run({ root, kind, files: part.files, into });
+      if (changed !== undefined) throw changedMeanwhile(join(root, changed));
+      const blob: Blob = { digest: `sha256:${hex}`, size };
+      const wasThere = await store.has(blob.digest);
+      // The store verifies what it gets, or the registry does.
+      if (!wasThere)
+        await store.write(
+          { open: opener(part, root, into && Buffer.from(into, 0, size)), size },
+          blob.digest,
+        );
+      memory.note(part, blob);
+      progress.moved(sizeOf(part));
+      return { part, blob, wasRead: true, wasThere };
+    } finally {
+      if (into !== undefined) spare.push(into);
+    }
   };
   try {
-    return await inParallel(parts, atOnce, writeOne);
+    return await inParallel(parts, shardsAtOnce(sizes), writeOne);
   } finally {
     progress.end();
     await threads.close();
   }
+}
+
+/** A shard is sent from memory, a large file from where it lies. */
+function opener({ files: [first] }: Part, root: string, tar: Buffer | undefined) {
+  const file = join(root, first?.path ?? '');
+  return async (): Promise<Readable> =>
+    tar === undefined ? createReadStream(file, { highWaterMark: PIECE }) : Readable.from(piecesOf(tar));
+}
+
+function* piecesOf(tar: Buffer): Generator<Buffer> {
+  for (let at = 0; at < tar.length; at += PIECE) yield tar.subarray(at, at + PIECE);
 }
 
 function sizeOf({ files }: Part): number {

@@ -14,6 +14,8 @@ export interface PartTask {
   /** `git`: one file, hashed as git does. */
   readonly kind: 'shard' | 'file' | 'git';
   readonly files: readonly PartFile[];
+  /** Gets a shard's tar; used again and again, because fresh memory costs as much as hashing it. */
+  readonly into?: SharedArrayBuffer | undefined;
 }
 
 /** What a part is as a layer. */
@@ -21,8 +23,6 @@ export interface ReadPart {
   /** SHA-256, of `git` SHA-1; hexadecimal. */
   readonly hex: string;
   readonly size: number;
-  /** A shard's tar; of a large file nothing is kept. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
   /** The file that was not, or did not stay, what was asked for; the rest means nothing then. */
   readonly changed?: string;
 }
@@ -32,12 +32,22 @@ export function paddedSize(size: number): number {
   return BLOCK + Math.ceil(size / BLOCK) * BLOCK;
 }
 
+/** The most bytes that a shard's tar may have. */
+export function largestTar(files: readonly { readonly path: string; readonly size: number }[]): number {
+  // A long name takes a header more, and three bytes in UTF-8 for each of its characters.
+  const most = files.map(({ path, size }) => paddedSize(size) + 2 * BLOCK + paddedSize(3 * path.length));
+  return most.reduce((sum, bytes) => sum + bytes, 2 * BLOCK);
+}
+
 /**
  * Reads a part and hashes it: a large file as it is, small ones as a plain tar (POSIX ustar; pax records for names that are
  * long or not ASCII) whose bytes depend on paths and contents alone.
  * Runs in a thread, see `Threads`: it uses nothing from around it.
  */
-export function readPart({ root, kind, files }: PartTask, { fs, crypto, path }: Builtins): Made<ReadPart> {
+export function readPart(
+  { root, kind, files, into }: PartTask,
+  { fs, crypto, path }: Builtins,
+): Made<ReadPart> {
   const padded = (size: number): number => Math.ceil(size / 512) * 512;
   const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, '0')}\0`;
   const header = (name: string, size: number, type: string): Buffer => {
@@ -68,15 +78,25 @@ export function readPart({ root, kind, files }: PartTask, { fs, crypto, path }: 
       header('file', size, '0'),
     ]);
   };
-  /** Gives a file's bytes piece by piece into the buffer that `into` names; whether it was what was asked for, to its end. */
-  const read = ({ path: name, size, stamp }: PartFile, into: (done: number) => Buffer): boolean => {
+  const hash = crypto.createHash(kind === 'git' ? 'sha1' : 'sha256');
+  const tar = into === undefined ? undefined : Buffer.from(into);
+  const piece = Buffer.allocUnsafe(into === undefined ? 1 << 18 : 0);
+  let at = 0;
+  const add = (bytes: Buffer): void => {
+    hash.update(bytes);
+    if (tar !== undefined) bytes.copy(tar, at);
+    at += bytes.length;
+  };
+  /** Whether the file was what was asked for, to its end. */
+  const addFile = ({ path: name, size, stamp }: PartFile): boolean => {
     const file = fs.openSync(path.join(root, name), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
     try {
       let done = 0;
       for (let step = 1; done < size && step > 0; done += step) {
-        const place = into(done);
+        const place = tar?.subarray(at) ?? piece;
         step = fs.readSync(file, place, 0, Math.min(place.length, size - done), done);
         hash.update(place.subarray(0, step));
+        at += step;
       }
       const { dev, ino, size: found, mtimeNs, ctimeNs } = fs.fstatSync(file, { bigint: true });
       const isSame = stamp === undefined || stamp === `${dev}:${ino}:${found}:${mtimeNs}:${ctimeNs}`;
@@ -85,30 +105,12 @@ export function readPart({ root, kind, files }: PartTask, { fs, crypto, path }: 
       fs.closeSync(file);
     }
   };
-  const hash = crypto.createHash(kind === 'git' ? 'sha1' : 'sha256');
-  const changed = (name: string): Made<ReadPart> => ({
-    result: { hex: '', size: 0, bytes: new Uint8Array(), changed: name },
-  });
-  if (kind !== 'shard') {
-    const piece = Buffer.allocUnsafe(1 << 20);
-    if (kind === 'git') for (const { size } of files) hash.update(`blob ${size}\0`);
-    for (const file of files) if (!read(file, () => piece)) return changed(file.path);
-    const size = files.reduce((sum, file) => sum + file.size, 0);
-    return { result: { hex: hash.digest('hex'), size, bytes: new Uint8Array() } };
+  for (const file of files) {
+    if (kind === 'shard') add(headOf(file));
+    if (kind === 'git') hash.update(`blob ${file.size}\0`);
+    if (!addFile(file)) return { result: { hex: '', size: 0, changed: file.path } };
+    if (kind === 'shard') add(Buffer.alloc(padded(file.size) - file.size));
   }
-  const heads = files.map(headOf);
-  const end = 1024;
-  const total = files.reduce((sum, { size }, i) => sum + (heads[i]?.length ?? 0) + padded(size), end);
-  const bytes = Buffer.from(new ArrayBuffer(total));
-  let at = 0;
-  for (const [i, file] of files.entries()) {
-    at += heads[i]?.copy(bytes, at) ?? 0;
-    hash.update(heads[i] ?? '');
-    const start = at;
-    if (!read(file, (done) => bytes.subarray(start + done))) return changed(file.path);
-    at += padded(file.size);
-    hash.update(bytes.subarray(start + file.size, at));
-  }
-  hash.update(bytes.subarray(at));
-  return { result: { hex: hash.digest('hex'), size: total, bytes }, transfer: [bytes.buffer] };
+  if (kind === 'shard') add(Buffer.alloc(1024));
+  return { result: { hex: hash.digest('hex'), size: at } };
 }

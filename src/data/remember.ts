@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Digest, hexOf } from '../lib/digest.ts';
@@ -46,6 +47,9 @@ export class Memory {
   }
 }
 
+/** What shows whether a part is what it was; no name and no stamp holds a zero byte. */
 function keyOf({ kind, files }: Part): string {
-  return digestOfJson([kind, ...files.map(({ path, stamp }) => [path, stamp])]);
+  const hash = createHash('sha256').update(kind);
+  for (const { path, stamp } of files) hash.update(`\0${path}\0${stamp}`);
+  return hash.digest('hex');
 }
