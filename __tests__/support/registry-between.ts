@@ -24,11 +24,13 @@ export interface Between {
   close(): Promise<void>;
 }
 
+export type After = (told: Told, asked: Asked) => Partial<Told> | undefined;
+
 export interface Changes {
   /** Answers without the registry. */
   readonly instead?: (asked: Asked) => Partial<Told> | undefined;
   /** Changes the registry's answer; a header that is empty is left out. */
-  readonly after?: (told: Told, asked: Asked) => Partial<Told> | undefined;
+  readonly after?: After;
 }
 
 /** Starts it before a registry; what the registry calls its own address is this one's. */
@@ -55,8 +57,10 @@ export async function startBetween(registry: Registry, { instead, after }: Chang
           location: location.replace(registry.host, host),
           'www-authenticate': challenge.replaceAll(registry.host, host),
         };
-        told = { ...forwarded, headers };
-        told = { ...told, ...after?.(told, one) };
+        const changed = { ...forwarded, headers, ...after?.({ ...forwarded, headers }, one) };
+        const isLonger = changed.body.length !== forwarded.body.length;
+        const length = isLonger && { 'content-length': String(changed.body.length) };
+        told = { ...changed, headers: { ...changed.headers, ...length } };
       }
       const headers = Object.entries(told.headers).filter(([, value]) => value !== '');
       response
