@@ -42,10 +42,12 @@ export async function removeFrom(
   const reach = async (): Promise<Set<Digest>> => {
     const named = new Set((await index.names('')).values());
     const reached = await reachOf(named, readOnce, (digest) => digests.has(digest));
-    // What explains a record stays with it.
-    for (const digest of digests)
-      if (!reached.has(digest) && explains(known.get(digest), reached))
+    // What explains a record that was to go and stays, stays with it.
+    for (const digest of digests) {
+      const explained = explainedBy(known.get(digest));
+      if (explained !== undefined && digests.has(explained) && reached.has(explained))
         for (const held of await reachOf([digest], readOnce)) reached.add(held);
+    }
     return reached;
   };
   // Whatever cannot be read stops this before anything has changed.
@@ -102,11 +104,11 @@ export async function confirmPresence(
   }
 }
 
-function explains(manifest: Uint8Array | undefined, reached: ReadonlySet<Digest>): boolean {
-  if (manifest === undefined) return false;
-  const subject = subjectIn(manifest);
-  if (subject === undefined || !reached.has(subject)) return false;
-  return kindOf(manifestOf(manifest, '').artifactType) === 'source';
+/** Of a Source. */
+function explainedBy(manifest: Uint8Array | undefined): Digest | undefined {
+  const subject = manifest && subjectIn(manifest);
+  if (manifest === undefined || subject === undefined) return undefined;
+  return kindOf(manifestOf(manifest, '').artifactType) === 'source' ? subject : undefined;
 }
 
 /** Links and renames change a file's status, so that one which was moved in a moment ago is young however old its bytes are. */
