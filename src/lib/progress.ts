@@ -4,7 +4,7 @@ const EVERY_MS = 5000;
 
 /** One transfer that a meter knows of. */
 export interface Transfer {
-  /** Tells that bytes went through. */
+  /** Tells that bytes went through; fewer than none when they have to go again. */
   moved(count: number): void;
   /** Whatever became of it: it is no longer waited for. */
   end(): void;
@@ -14,30 +14,35 @@ export interface Transfer {
 export class Meter {
   readonly #log: Log;
   readonly #verb: string;
+  readonly #now: () => number;
   #running = 0;
   #moved = 0;
   #expected = 0;
   #begin = 0;
   #next = 0;
 
-  /** @param verb what is done, for the lines: "pushed" */
-  constructor(log: Log, verb: string) {
+  /**
+   * @param verb what is done, for the lines: "pushed"
+   * @param now the clock, in milliseconds
+   */
+  constructor(log: Log, verb: string, now: () => number = () => performance.now()) {
     this.#log = log;
     this.#verb = verb;
+    this.#now = now;
   }
 
   /** Begins a transfer of so many bytes; undefined when nobody knows. */
   start(bytes: number | undefined): Transfer {
     if (this.#running++ === 0) {
       this.#moved = this.#expected = 0;
-      this.#begin = performance.now();
+      this.#begin = this.#now();
       this.#next = this.#begin + EVERY_MS;
     }
     this.#expected += bytes ?? Number.NaN;
     return {
       moved: (count) => {
         this.#moved += count;
-        if (performance.now() >= this.#next) this.#tell();
+        if (this.#now() >= this.#next) this.#tell();
       },
       end: () => {
         this.#running -= 1;
@@ -46,7 +51,7 @@ export class Meter {
   }
 
   #tell(): void {
-    const now = performance.now();
+    const now = this.#now();
     this.#next = now + EVERY_MS;
     const rate = this.#moved / ((now - this.#begin) / 1000);
     const left = (this.#expected - this.#moved) / rate;
