@@ -23,13 +23,14 @@ export async function* tarOf(
     for (const folder of foldersOf(path))
       tar.entry({ ...OURS, name: `${folder}/`, type: 'directory', mode: 0o755 });
     const entry = tar.entry({ ...OURS, name: path, size, mode: 0o644 });
+    entry.on('error', (error) => tar.destroy(error));
     for await (const chunk of await open())
       if (!entry.write(chunk)) await once(entry, 'drain', { signal: stop.signal });
     entry.end(null);
     tar.finalize();
   };
   const filled = fill().catch((error: unknown) => {
-    tar.destroy(error instanceof Error ? error : new Error(String(error)));
+    if (!stop.signal.aborted) tar.destroy(error instanceof Error ? error : new Error(String(error)));
   });
   try {
     yield* Readable.from(tar);
