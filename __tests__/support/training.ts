@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { tool } from '../../scripts/tools.ts';
 import { withInertConsole } from '../../src/github/inert.ts';
 import type { Digest } from '../../src/lib/digest.ts';
+import { DigestCache } from '../../src/lib/digest-cache.ts';
 import type { JsonObject } from '../../src/lib/json.ts';
 import { TITLE } from '../../src/records/oci.ts';
 import type { TrainerConfig } from '../../src/records/program.ts';
@@ -52,6 +53,7 @@ export async function trainingMachine(): Promise<TrainingMachine> {
     signal: new AbortController().signal,
     env: { ...process.env, ACTIONS_RUNTIME_TOKEN: 'secret', INPUT_TRAINER: 'x', GITHUB_SHA: 'abc' },
     dataFolder: data,
+    digests: new DigestCache(join(root, 'digests')),
     data: {
       cache: join(root, 'cache'),
       limit: undefined,

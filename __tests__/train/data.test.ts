@@ -1,7 +1,8 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Digest, digestOf } from '../../src/lib/digest.ts';
+import { type Digest, digestOf, hexOf } from '../../src/lib/digest.ts';
 import { digestOfTree } from '../../src/lib/tree.ts';
 import { dataAt, type TrainingMachine, trainingMachine } from '../support/training.ts';
 
@@ -29,6 +30,18 @@ test('a relative path lies in the data folder, an absolute one where it says', a
     expect(await machine.output(result, 'm')).toBe('1,2\n');
     expect(result.run.config.data).toEqual({ set: right });
   }
+});
+
+test('what was read is noted for the next training, which reads what changed since', async () => {
+  const file = join(machine.data, 'settled.csv');
+  await writeFile(file, Buffer.alloc(5000, '1,2\n'));
+  await sleep(2500);
+  const { digest } = await digestOfTree(file);
+  for (const _ of [1, 2]) await trainWith(dataAt('settled.csv', digest));
+  const notes = (await readFile(join(machine.root, 'digests', 'digests.txt'), 'utf8')).split('\n');
+  expect(notes.filter((line) => line.includes(hexOf(digest)))).toHaveLength(1);
+  await writeFile(file, Buffer.alloc(5000, '3,4\n'));
+  await expect(trainWith(dataAt('settled.csv', digest))).rejects.toThrow(/is not what trainyard.yml says/);
 });
 
 test('a folder is one data set', async () => {

@@ -5,6 +5,7 @@ import { withConsole, withInertConsole } from '../github/inert.ts';
 import { mapping, plainHttpInput, requiredDigest, requiredText } from '../github/inputs.ts';
 import { cacheFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
+import { DigestCache } from '../lib/digest-cache.ts';
 import { UserError } from '../lib/errors.ts';
 import { memory } from '../source/units.ts';
 import type { Store } from '../store/store.ts';
@@ -46,6 +47,7 @@ function depsOf(job: Job, handoff: Store): TrainDeps {
     signal,
     env,
     dataFolder: env.TRAINYARD_DATA || undefined,
+    digests: new DigestCache(join(cache, 'digests')),
     data: {
       cache: join(cache, 'data'),
       limit: dataLimit(env.TRAINYARD_DATA_LIMIT),

@@ -43,6 +43,7 @@ export class DigestCache {
       .slice(0, MOST_NOTES / 2);
     if (worthy.length === 0) return;
     const lines = worthy.map(({ state, hex }) => lineOf(keyOf(state), hex));
+    this.#notes = undefined;
     try {
       await mkdir(this.#folder, { recursive: true });
       await appendFile(this.#file, lines.join(''), { mode: 0o600 });
@@ -69,7 +70,7 @@ export class DigestCache {
   /** Two that do it at once lose notes, and nothing else. */
   async #shorten(): Promise<void> {
     const lines = ((await readIfThere(this.#file)) ?? '').split('\n');
-    await writeWhole(this.#file, `${lines.slice(-MOST_NOTES / 2).join('\n')}`, 0o600);
+    await writeWhole(this.#file, lines.slice(-MOST_NOTES / 2).join('\n'), 0o600);
   }
 }
 

@@ -24,7 +24,7 @@ export interface OpenData {
 export async function openData(declared: TrainerConfig['data'], deps: TrainDeps): Promise<OpenData> {
   const { log, signal, data: place } = deps;
   const here = locateData(declared, deps.dataFolder);
-  await verifyData(declared, here, log, signal);
+  await verifyData(declared, here, deps);
   const cache = new DataCache({ folder: place.cache, limit: place.limit, log }, signal);
   const used: (readonly [string, DataInUse])[] = [];
   const release = async (): Promise<void> => {
@@ -75,20 +75,19 @@ function locateData(
 }
 
 /**
- * Reads every data set once, to prove that it is what the trainer was built for.
+ * Reads every data set that has changed since it was last read, to prove that all are what the trainer was built for.
  * @param paths where each lies
  * @throws UserError naming every one that is missing or differs, with the digest that was found
  */
 async function verifyData(
   declared: TrainerConfig['data'],
   paths: ReadonlyMap<string, string>,
-  log: Log,
-  signal: AbortSignal,
+  { log, signal, digests }: TrainDeps,
 ): Promise<void> {
   const problems: string[] = [];
   for (const [name, path] of paths) {
     try {
-      const found = await digestOfTree(path, progress(name, log, signal));
+      const found = await digestOfTree(path, progress(name, log, signal), digests);
       const expected = declared[name]?.digest;
       if (found.digest === expected) log.info(`data ${name}: ${found.size} bytes verified`);
       else {

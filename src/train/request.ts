@@ -1,5 +1,6 @@
 import type { DataPlace } from '../data/open.ts';
 import type { Digest } from '../lib/digest.ts';
+import type { DigestCache } from '../lib/digest-cache.ts';
 import type { Environment } from '../lib/environment.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Log, ProgramConsole } from '../lib/log.ts';
@@ -36,6 +37,8 @@ export interface TrainDeps {
   readonly env: Environment;
   /** The folder that relative paths of data lie in. */
   readonly dataFolder: string | undefined;
+  /** What files of data held when they were last read, so that a training does not wait for what has not changed since. */
+  readonly digests: DigestCache;
   /** How data sets of other places come here. */
   readonly data: DataFetching;
   /** Where Python environments are kept between trainings. */
