@@ -10,7 +10,7 @@ import { expect, test } from '@jest/globals';
 const SUPPORT = join(import.meta.dirname, '..', '..', 'support');
 const QUIET = '--disable-warning=ExperimentalWarning';
 
-test('300 MB go to a registry and come back in 200 MB of memory', async () => {
+test('300 MB go to a registry and come back, and take less than half of that in memory', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'memory-'));
   // Of its own, so that its memory is not counted.
   const argv = [QUIET, join(SUPPORT, 'registry-main.ts'), '--dir', join(folder, 'registry')];
@@ -23,8 +23,10 @@ test('300 MB go to a registry and come back in 200 MB of memory', async () => {
     await handle.close();
     const transfer = [QUIET, join(SUPPORT, 'transfer-main.ts'), host, file, folder];
     const { stdout } = await promisify(execFile)(process.execPath, transfer);
-    expect(Number(stdout)).toBeGreaterThan(30e6);
-    expect(Number(stdout)).toBeLessThan(200e6);
+    // More than half of it is what reads TypeScript, which a bundle does without.
+    const [before = 0, most = 0] = stdout.split(' ').map(Number);
+    expect(before).toBeGreaterThan(30e6);
+    expect(most - before).toBeLessThan(125e6);
   } finally {
     registry.kill('SIGKILL');
     await rm(folder, { recursive: true, force: true });
