@@ -28,6 +28,9 @@ interface Token {
   readonly until: number;
 }
 
+/** A registry gives no token for what is to be done. */
+export class NoToken extends UserError {}
+
 /**
  * Who asks one registry: nobody at first, then what it challenges for. Tokens are kept per scope and renewed before they
  * end, so a transfer may last longer than a token.
@@ -109,7 +112,7 @@ export class Auth {
     const text = (await bytesOf(answer, LARGEST_ANSWER)).toString();
     const who = credential === undefined ? 'without a credential' : 'with the credential that was found';
     if (status < 200 || status > 299)
-      throw new UserError(
+      throw new NoToken(
         `${this.#host} gives no token for ${scopes.join(' ')} ${who} (${placeOf(request.url)} answered ${status}). Credentials are looked for in: ${WHERE}`,
       );
     const parsed = tokenAnswer.safeParse(tryJson(text));

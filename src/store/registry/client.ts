@@ -1,10 +1,13 @@
+import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { MachineError, UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
+import type { Log } from '../../lib/log.ts';
 import type { Web, WebRequest } from '../../lib/web.ts';
 import { bytesOf, drop, rangeFrom, type WebAnswer } from '../../lib/web-answer.ts';
-import type { Auth, Scope } from './auth.ts';
+import { type Auth, NoToken, type Scope } from './auth.ts';
 import { WHERE } from './credentials.ts';
+import { hidesAbsent } from './limits.ts';
 import { isDockerHub, type Reference } from './reference.ts';
 
 /** A request to the repository; `path` is below `/v2/REPO/`, `url` one that the registry gave. */
@@ -18,6 +21,7 @@ export interface RegistryRequest extends Omit<WebRequest, 'url'> {
 }
 
 const LARGEST_ERROR = 1 << 16;
+const ABSENT = Buffer.from('{"errors":[{"code":"NAME_UNKNOWN"}]}');
 const errorBody = z.looseObject({
   errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })),
 });
@@ -31,9 +35,13 @@ export class RegistryClient {
   takesWhole = true;
   chunkBytes = Number.POSITIVE_INFINITY;
   readonly #auth: Auth;
+  readonly #log: Log;
+  /** Whether people know that nothing may be read. */
+  #isTold: true | undefined;
 
-  constructor(reference: Reference, web: Web, auth: Auth, scheme: 'http' | 'https') {
+  constructor(reference: Reference, web: Web, auth: Auth, log: Log, scheme: 'http' | 'https') {
     this.reference = reference;
+    this.#log = log;
     this.web = web;
     this.#auth = auth;
     this.base = new URL(`${scheme}://${serverOf(reference.host)}/v2/${reference.repository}/`);
@@ -49,8 +57,29 @@ export class RegistryClient {
     return this.web.retry(what, async () => read(await this.once(wanted)));
   }
 
-  /** Sends a request once, and once more with the credential that it is asked for. Any lasting status but 401 is an answer. */
+  /**
+   * Sends a request once, and once more with the credential that it is asked for. Any lasting status but 401 is an answer; where
+   * nothing may be read, and that may be because nothing is there yet, the answer is that: who then writes is told the truth.
+   */
   async once(wanted: RegistryRequest): Promise<WebAnswer> {
+    const { host, repository } = this.reference;
+    const { method, pushes = false } = wanted;
+    if (pushes || !['GET', 'HEAD'].includes(method) || !hidesAbsent(host)) return this.#send(wanted);
+    const answer = await this.#send(wanted).catch((error: unknown) => {
+      if (error instanceof NoToken) return undefined;
+      throw error;
+    });
+    if (answer !== undefined && ![401, 403].includes(answer.status)) return answer;
+    if (answer !== undefined) await drop(answer);
+    if (this.#isTold === undefined)
+      this.#log.warning(
+        `${host} lets this job read nothing of ${repository}. It says the same while nothing was written there, so before the first Package that is no fault. Else give this job the permission packages: read, and its repository access in the package's settings; other credentials are looked for in: ${WHERE}`,
+      );
+    this.#isTold = true;
+    return { status: 404, headers: {}, url: this.base, body: Readable.from([ABSENT]) };
+  }
+
+  async #send(wanted: RegistryRequest): Promise<WebAnswer> {
     const scopes = this.#scopesOf(wanted);
     const sent = await this.prepare(wanted, scopes);
     const first = await this.web.once(sent);

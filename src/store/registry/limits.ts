@@ -6,6 +6,8 @@ interface Limits {
   readonly layerBytes: number;
   /** What else people should know of this registry. */
   readonly note: string;
+  /** Whether it says of a repository that is not there yet that it may not be read. */
+  readonly hidesAbsent: boolean;
 }
 
 /** What registries refuse late, after the bytes were sent; their documentation says so. */
@@ -14,6 +16,7 @@ const KNOWN: Readonly<Record<string, Limits>> = {
     name: 'GitHub’s registry',
     layerBytes: 10e9,
     note: 'ghcr.io takes files of up to 10 GB, and 10 minutes for each upload.',
+    hidesAbsent: true,
   },
 };
 
@@ -23,6 +26,11 @@ export const LARGEST_MANIFEST = 4 * 2 ** 20;
 /** What people should know of a registry; undefined when there is nothing. */
 export function noteOn(host: string): string | undefined {
   return KNOWN[host]?.note;
+}
+
+/** Whether "denied" may mean that nothing was written there yet. */
+export function hidesAbsent(host: string): boolean {
+  return KNOWN[host]?.hidesAbsent ?? false;
 }
 
 /** @throws UserError for a file that the registry would refuse after it was sent */

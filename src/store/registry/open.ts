@@ -30,6 +30,6 @@ export function openRegistry(value: string, input: string, place: RegistryPlace)
   const web = new Web({ log, signal, env, plainHttp: () => plainHttp, sleep });
   const isPlain = plainHttp || isLoopback(new URL(`http://${reference.host}`).hostname);
   const auth = new Auth(web, reference.host, () => findCredential(reference.host, place));
-  const client = new RegistryClient(reference, web, auth, isPlain ? 'http' : 'https');
+  const client = new RegistryClient(reference, web, auth, log, isPlain ? 'http' : 'https');
   return new RegistryStore({ client, location: value, log, signal, scratch });
 }
