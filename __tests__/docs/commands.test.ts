@@ -31,6 +31,7 @@ const INSTEAD: readonly (readonly [text: string, instead: string])[] = [
 ];
 
 const ENGINES = '__tests__/engines/layout.test.ts';
+const PACKAGES = '__tests__/engines/package.test.ts';
 
 /** What takes minutes or needs other tools, and the file that runs it. */
 const ELSEWHERE: readonly (readonly [command: string, file: string, says: string])[] = [
@@ -46,6 +47,26 @@ const ELSEWHERE: readonly (readonly [command: string, file: string, says: string
     'skopeo inspect --config --raw oci:yard:run-c24c87023ef8',
     ENGINES,
     "skopeo('inspect', '--config', '--raw'",
+  ],
+  [
+    'oras pull ghcr.io/acme/digits:package-3f3a5d47190d --output model',
+    PACKAGES,
+    "run('oras', 'pull', '--plain-http', `${repository}:${tag}`, '--output'",
+  ],
+  [
+    'modctl pull ghcr.io/acme/digits:package-3f3a5d47190d --extract-from-remote --extract-dir model',
+    PACKAGES,
+    "['pull', '--plain-http', '--extract-from-remote', '--extract-dir'",
+  ],
+  [
+    'crane export ghcr.io/acme/digits:image-3f3a5d47190d - | tar -x',
+    PACKAGES,
+    "run('crane', 'export', ...platform, name, '-')",
+  ],
+  [
+    'skopeo copy docker://ghcr.io/acme/digits:image-3f3a5d47190d oci:model',
+    PACKAGES,
+    "run('skopeo', ...one, `docker://${name}`, `oci:",
   ],
 ];
 
