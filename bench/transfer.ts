@@ -17,7 +17,7 @@ import { openRegistry } from '../src/store/registry/open.ts';
 import { type Figure, median, seconds } from './figure.ts';
 import { fillRandom } from './random.ts';
 
-const ROUNDS = 2;
+const ROUNDS = 5;
 const FILES = 4;
 const SIZE = 512 * 2 ** 20;
 

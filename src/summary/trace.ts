@@ -5,7 +5,15 @@ import { figure, short } from './figures.ts';
 
 /** Of the commits that give the same record, people see so many. */
 const COMMITS = 3;
-const SIGNS = { source: '📄', program: '🔧', run: '🏃', package: '📦', release: '🏷', deployment: '🚀', data: '🗃' };
+const SIGNS = {
+  source: '📄',
+  program: '🔧',
+  run: '🏃',
+  package: '📦',
+  release: '🏷',
+  deployment: '🚀',
+  data: '🗃',
+};
 
 /** The lineage as a graph that GitHub draws, and as a table. */
 export function traceSummary(lineage: Lineage, what: string): string {
