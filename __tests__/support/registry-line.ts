@@ -1,8 +1,9 @@
 /** What a team that keeps everything in a registry does from its first push on, for any registry. */
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exampleData } from '../../scripts/example-data.ts';
-import { type ActResult, assertSucceeded, outputOf } from './act.ts';
+import { type ActOptions, type ActResult, assertSucceeded, outputOf } from './act.ts';
 import { commit } from './act-repositories.ts';
 import { makeTeam, type Team } from './act-user.ts';
 import { ask, edit } from './digits.ts';
@@ -12,6 +13,14 @@ export interface RegistryHost {
   /** `127.0.0.1:PORT` */
   readonly host: string;
   close(): Promise<void>;
+}
+
+/** Docker configurations, where a registry asks who comes. */
+export interface Accounts {
+  /** The team's secret, for all jobs but the one that trains. */
+  readonly hosted: string;
+  /** What the machine holds on which everything runs. */
+  readonly machine: string;
 }
 
 /** What the first push left. */
@@ -35,11 +44,13 @@ const WRITE_LARGE = `
  *
  * @param start starts the registry that all of them use
  * @param more further tests, of what the first push left, which is there once they run
+ * @param accountsOf gives accounts; none by default
  */
 export function describeLine<R extends RegistryHost>(
   kind: string,
   start: () => Promise<R>,
   more: (line: () => Line<R>) => void = () => {},
+  accountsOf: (host: string) => Accounts = () => ({ hosted: '', machine: '{}' }),
 ): void {
   describe(`the templates on ${kind}`, () => {
     let registry: R;
@@ -69,21 +80,32 @@ export function describeLine<R extends RegistryHost>(
       await registry.close();
     }, 60_000);
 
-    const vars = (): Record<string, string> => ({
-      TRAINYARD_STORE: store,
-      TRAINYARD_HANDOFF: `${store}-handoff`,
-    });
-    const push = (): Promise<ActResult> => team.act({ workflow: 'pipeline.yml', vars: vars() });
+    /** Runs a workflow on a machine that keeps what serves in the folder `state`. */
+    async function act(
+      options: Pick<ActOptions, 'workflow' | 'event' | 'payload'>,
+      state = 'state',
+    ): Promise<ActResult> {
+      const { hosted, machine } = accountsOf(registry.host);
+      const folder = join(team.place, 'docker');
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'config.json'), machine);
+      return team.act({
+        ...options,
+        vars: { TRAINYARD_STORE: store, TRAINYARD_HANDOFF: `${store}-handoff` },
+        secrets: hosted === '' ? {} : { TRAINYARD_REGISTRY_AUTH: hosted },
+        machine: {
+          TRAINYARD_DATA: await exampleData(),
+          TRAINYARD_STATE: join(team.place, state),
+          DOCKER_CONFIG: folder,
+        },
+      });
+    }
+    const push = (): Promise<ActResult> => act({ workflow: 'pipeline.yml' });
 
     async function rollBack(release: string, state?: string): Promise<ActResult> {
-      const machine = state && { TRAINYARD_DATA: await exampleData(), TRAINYARD_STATE: state };
-      const result = await team.act({
-        workflow: 'rollback.yml',
-        event: 'workflow_dispatch',
-        payload: { inputs: { release, name: 'digits', environment: 'staging' } },
-        vars: vars(),
-        ...(machine && { machine }),
-      });
+      const inputs = { release, name: 'digits', environment: 'staging' };
+      const options = { workflow: 'rollback.yml', event: 'workflow_dispatch', payload: { inputs } };
+      const result = await act(options, state);
       assertSucceeded(result);
       return result;
     }
@@ -125,7 +147,7 @@ export function describeLine<R extends RegistryHost>(
 
     test('a machine that has never served brings any release back from the registry', async () => {
       await endProcessesOf(team.place);
-      const result = await rollBack(second, join(team.place, 'another'));
+      const result = await rollBack(second, 'another');
       expect(await ask(outputOf(result, 'deploy', 'endpoint'))).toEqual({ release: second, label: -1 });
     }, 120_000);
   });

@@ -1,21 +1,36 @@
+/**
+ * The templates on a registry that asks who comes: hosted jobs have the team's secret, and the training machine holds an account
+ * that may write the hand-off and nothing else.
+ */
+import { tmpdir } from 'node:os';
 import { expect, test } from '@jest/globals';
+import { parseDigest } from '../../src/lib/digest.ts';
+import { getManifest } from '../../src/store/records.ts';
+import { credentials, openOn } from '../support/registries.ts';
 import { startRegistry } from '../support/registry.ts';
 import { describeLine, LARGE } from '../support/registry-line.ts';
 
+const team = { username: 'team', password: 'of the team' };
+const robot = { username: 'robot', password: 'of the robot' };
+const users = {
+  team: { password: team.password },
+  robot: { password: robot.password, may: { 'acme/digits-handoff': ['pull', 'push'] } },
+} as const;
+const configOf = (host: string, account: object): string =>
+  credentials(host, account).DOCKER_AUTH_CONFIG ?? '';
+
 describeLine(
   'a registry',
-  () => startRegistry(),
+  () => startRegistry({ access: { kind: 'bearer', users } }),
   (line) => {
     test('a large model goes from hand-off to store inside the registry: package-model moves none of it', async () => {
       const { registry, run } = line();
-      const manifest = await fetch(`http://${registry.host}/v2/acme/digits/manifests/${run}`, {
-        headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
-      });
-      const { layers }: { layers: { size: number; digest: string }[] } = JSON.parse(await manifest.text());
-      const { digest = '' } = layers.find(({ size }) => size > LARGE) ?? {};
+      const { store } = openOn(registry, tmpdir(), { env: credentials(registry.host, team) });
+      const found = await getManifest(store, parseDigest(run, 'run'));
+      const { digest = '' } = found?.manifest.layers.find(({ size }) => size > LARGE) ?? {};
       const ofStore = registry.requests.filter(({ repository }) => repository === 'acme/digits');
-      const mount = ofStore.find(({ path }) => path.includes(encodeURIComponent(digest)));
-      expect(mount).toMatchObject({ operation: 'mountBlob', status: 201 });
+      const mounts = ofStore.filter(({ path }) => path.includes(encodeURIComponent(digest)));
+      expect(mounts.at(-1)).toMatchObject({ operation: 'mountBlob', status: 201 });
       const sent = ofStore.reduce((sum, { bytesIn }) => sum + bytesIn, 0);
       const looked = registry.requests
         .filter(({ repository, reference }) => repository === 'acme/digits-handoff' && reference === digest)
@@ -23,4 +38,5 @@ describeLine(
       expect([sent < LARGE / 100, looked < LARGE / 100]).toEqual([true, true]);
     });
   },
+  (host) => ({ hosted: configOf(host, team), machine: configOf(host, robot) }),
 );
