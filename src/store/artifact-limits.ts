@@ -22,6 +22,6 @@ export function retentionLimits(retentionDays: string | undefined): string {
   return (
     `artifact: keeps records for this workflow run only, and they end with its artifacts about ${end}` +
     `${retentionDays === undefined ? ', unless the repository sets another retention' : ` (${retentionDays} days)`}. ` +
-    'Reuse, history, trace and rollback across runs need a store that outlives the run: a folder on a disk that all machines share.'
+    'Reuse, history, trace and rollback across runs need a store that outlives the run: a registry (oci://HOST/REPOSITORY), or a folder on a disk that all machines share.'
   );
 }
