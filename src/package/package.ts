@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
+import { inParallel } from '../lib/in-parallel.ts';
 import type { Log } from '../lib/log.ts';
 import type { Stored } from '../records/kind.ts';
 import type { Descriptor } from '../records/oci.ts';
@@ -63,9 +64,15 @@ export async function packageModel(request: PackageRequest): Promise<Packaged> {
   const card = await readCard(commit, file);
   if (project.model.image) checkImageStore(store, file.place(['model', 'image']));
 
-  for (const digest of [trainer.digest, run.digest, ...(server === undefined ? [] : [server.digest])]) {
+  const records = [
+    run.digest,
+    // The Run's own comes with it; one that is used again may be of an older one.
+    ...(run.manifest.subject?.digest === trainer.digest ? [] : [trainer.digest]),
+    ...(server === undefined ? [] : [server.digest]),
+  ];
+  await inParallel(records, records.length, async (digest) => {
     await copyRecord(await holderOf(digest, handoff, store), store, digest);
-  }
+  });
   // Looked at again where the training zone cannot write: it may have replaced what was looked at in the hand-off.
   if (holder !== store) await accept(store);
   await nameForReuse(store, run);

@@ -10,7 +10,7 @@ import { AT_ONCE, type Store } from './store.ts';
 
 /**
  * Copies a record with all that it stands on: its chain of subjects, a Package's server Program, and the Source records
- * of each Program and Release. Parents come first and a record is named last, so that one which can be found is whole.
+ * of each Program and Release. A record is named last, and after its parents, so that one which can be found is whole.
  * @param withLayers the kinds whose layers come too; of the others only manifest and configuration do
  */
 export async function copyRecord(
@@ -20,9 +20,11 @@ export async function copyRecord(
   withLayers: (kind: KindName) => boolean = () => true,
 ): Promise<void> {
   const record = await readAny(from, digest);
-  for (const parent of parentsOf(record.kind, record.manifest))
-    await copyRecord(from, to, parent, withLayers);
-  await copyAlone(from, to, record, withLayers(record.kind));
+  const copyParents = async (): Promise<void> => {
+    for (const parent of parentsOf(record.kind, record.manifest))
+      await copyRecord(from, to, parent, withLayers);
+  };
+  await copyAlone(from, to, record, withLayers(record.kind), copyParents);
   if (record.kind !== 'program' && record.kind !== 'release') return;
   for (const source of await sourcesOf(from, digest)) await copyAlone(from, to, source, true);
 }
@@ -74,15 +76,23 @@ async function readAny(store: Store, digest: Digest): Promise<Found> {
   throw unknownRecord(digest, found.manifest.artifactType);
 }
 
-async function copyAlone(from: Store, to: Store, record: Found, withLayers: boolean): Promise<void> {
+/** @param copyParents goes on while blobs do, of which large ones take their time */
+async function copyAlone(
+  from: Store,
+  to: Store,
+  record: Found,
+  withLayers: boolean,
+  copyParents: () => Promise<void> = async () => {},
+): Promise<void> {
   const { digest, manifest } = record;
   const kind = kinds[record.kind];
   const tag = kind.tagOf(await readConfig<unknown>(from, kind, digest, manifest), digest);
   const blobs = [manifest.config, ...(withLayers ? manifest.layers : [])];
-  if (await isWholeIn(to, tag, digest, blobs)) return;
+  if (await isWholeIn(to, tag, digest, blobs)) return copyParents();
   // The same bytes may be in it twice.
   const once = new Map(blobs.map((blob) => [blob.digest, blob]));
-  await inParallel([...once.values()], AT_ONCE, (blob) => copyBlob(from, to, blob));
+  const copies = [...once.values()].map((blob) => () => copyBlob(from, to, blob));
+  await inParallel([copyParents, ...copies], AT_ONCE, (copy) => copy());
   await to.put(record.bytes, [tag]);
 }
 
