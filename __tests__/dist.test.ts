@@ -22,7 +22,12 @@ interface Place {
   readonly env: Texts;
 }
 
-const TRAINER = "import os\nopen(os.environ['TRAINYARD_OUTPUT_DIR'] + '/model.json', 'w').write('{}')\n";
+/** One file is large enough that it is hashed in a thread, whose code must be whole in the bundle. */
+const TRAINER = `import os
+output = os.environ['TRAINYARD_OUTPUT_DIR']
+open(output + '/model.json', 'w').write('{}')
+open(output + '/large', 'wb').write(bytes(5 << 20))
+`;
 const SERVER =
   'import http.server, sys\nhttp.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()\n';
 
