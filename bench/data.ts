@@ -30,11 +30,15 @@ export async function data(): Promise<Figure[]> {
       const ours = async () => first.push(await seconds(() => push(folder, registry.host)));
       const theirs = async () => oras.push(await seconds(() => orasPush(folder, registry.host)));
       // Whoever is first in one round is last in the next.
-      for (const work of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) await work();
+      for (const work of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) {
+        await settle();
+        await work();
+      }
       for (let i = 0; i < CHANGED; i++) {
         const file = files[(i * Math.floor(FILES / CHANGED) + round * 331) % FILES];
         if (file !== undefined) await appendFile(file, 'x');
       }
+      await settle();
       again.push(await seconds(() => push(folder, registry.host)));
       await registry.close();
       await rm(join(folder, 'registry'), { recursive: true });
@@ -54,6 +58,11 @@ export async function data(): Promise<Figure[]> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Nobody pays for what the one before has left to be written to the disk. */
+async function settle(): Promise<void> {
+  await run('sync');
 }
 
 /** Between 45 and 125 kB each, as images are, in 100 folders. */
