@@ -37,7 +37,10 @@ describe('npx trainyard', () => {
 
   test.each([
     [['build', '--project', '"; touch PWN #\nEOF'], /^error: input project is "\\"; touch PWN #\\nEOF", and/],
-    [['build', '--colour', 'red'], /'--colour'.*The inputs are: --project --params --store --handoff --plain-http\n$/s],
+    [
+      ['build', '--colour', 'red'],
+      /'--colour'.*The inputs are: --project --params --store --handoff --plain-http\n$/s,
+    ],
     [['trace'], /^error: the inputs cannot be used: input of is required\n$/],
     [
       ['trace', '--of', `sha256:${'0'.repeat(64)}`, '--store', 'train.py'],
