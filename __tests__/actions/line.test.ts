@@ -86,6 +86,7 @@ describe('the whole line in one step', () => {
     expect(Object.keys(first.outputs).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
       'deployment',
       'endpoint',
+      'image',
       'metrics',
       'outcome',
       'package',
