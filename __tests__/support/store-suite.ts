@@ -168,7 +168,7 @@ export function describeStore(kind: string, start: () => Promise<Stores>): void 
       await store.remove?.(new Set([gone.digest]), Date.now() + 2 * 24 * 3600 * 1000);
       const again = stores.open('removal');
       expect(await again.children(parent.digest)).toEqual([kept.digest]);
-      expect([...(await again.names('')).values()].sort()).toEqual([parent.digest, kept.digest].sort());
+      expect(new Set((await again.names('')).values())).toEqual(new Set([parent.digest, kept.digest]));
       expect(await again.get(gone.digest)).toBeUndefined();
     });
   });
