@@ -16,7 +16,10 @@ const users = {
   team: { password: team.password },
   robot: { password: robot.password, may: { 'acme/digits-handoff': ['pull', 'push'] } },
 } as const;
-const configOf = (host: string, account: object): string => credentials(host, account).DOCKER_AUTH_CONFIG;
+const configOf = (host: string, account: object): string => {
+  const { DOCKER_AUTH_CONFIG = '' } = credentials(host, account);
+  return DOCKER_AUTH_CONFIG;
+};
 
 describeLine(
   'a registry',
