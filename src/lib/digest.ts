@@ -101,7 +101,7 @@ export class VerifyingStream extends HashingStream {
 export function differs(place: string, expected: Digest, found: Digest): UserError {
   return new UserError(
     `${place}: the bytes differ from their digest (expected ${expected}, found ${found}). ` +
-      'They were damaged or replaced after they were written; remove them and run the stage that made them again',
+      'They were damaged or replaced after they were written, or on their way: run this again; if it stays, remove them and run the stage that made them again',
   );
 }
 

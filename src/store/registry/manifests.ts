@@ -70,7 +70,7 @@ export class Manifests {
     const told = headersOf['docker-content-digest'] ?? digest;
     if (told !== digest)
       throw new MachineError(
-        `${what}: ${this.#client.name} took ${told} for ${digest}; it does not keep what it is given`,
+        `${what}: ${this.#client.name} took ${told} for ${digest}; it, or something on the way, changes what it is given. Run this again, and look at proxies before the registry if it stays`,
       );
     this.#known.set(digest, bytes);
     return { listsReferrers: headersOf['oci-subject'] !== undefined };
