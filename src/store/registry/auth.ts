@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
-import type { Web, WebRequest } from '../../lib/web.ts';
+import type { Web } from '../../lib/web.ts';
 import { bytesOf, placeOf, type WebAnswer } from '../../lib/web-answer.ts';
-import { type Challenge, parseChallenge } from './challenge.ts';
+import { type Bearer, type Challenge, parseChallenge } from './challenge.ts';
 import { type Credential, WHERE } from './credentials.ts';
+import { basicOf, tokenRequest } from './token-request.ts';
 
 /** `repository:NAME:pull,push`, what a token is good for. */
 export type Scope = `repository:${string}:${string}`;
@@ -20,8 +21,6 @@ const tokenAnswer = z.looseObject({
   // Many leave it out, and some write it as text.
   expires_in: z.coerce.number().positive().optional().catch(undefined),
 });
-
-type Bearer = Extract<Challenge, { scheme: 'bearer' }>;
 
 interface Token {
   readonly text: string;
@@ -128,38 +127,4 @@ export class Auth {
 
 function bearer({ text }: Token): { authorization: string } {
   return { authorization: `Bearer ${text}` };
-}
-
-/** GET with Basic, or for an identity token the OAuth2 refresh grant. */
-function tokenRequest(
-  { realm, service }: Bearer,
-  scopes: readonly Scope[],
-  credential: Credential | undefined,
-): WebRequest {
-  const url = parseRealm(realm);
-  if (credential?.kind === 'token') {
-    const form = new URLSearchParams({
-      grant_type: 'refresh_token',
-      refresh_token: credential.token,
-      client_id: 'trainyard',
-      scope: scopes.join(' '),
-      ...(service !== undefined && { service }),
-    });
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const body = async (): Promise<Buffer> => Buffer.from(form.toString());
-    return { method: 'POST', url, headers, body, staysHome: true };
-  }
-  if (service !== undefined) url.searchParams.set('service', service);
-  for (const scope of scopes) url.searchParams.append('scope', scope);
-  const headers = credential === undefined ? {} : { authorization: basicOf(credential) };
-  return { method: 'GET', url, headers };
-}
-
-function parseRealm(realm: string): URL {
-  if (URL.canParse(realm)) return new URL(realm);
-  throw new UserError(`a registry sends for tokens to ${JSON.stringify(realm)}, which is no URL`);
-}
-
-function basicOf({ username, password }: Extract<Credential, { kind: 'password' }>): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }

@@ -1,7 +1,12 @@
 /** What a registry asks for with a 401 (RFC 9110, 11.6.1; Bearer as in the distribution project's token specification). */
-export type Challenge =
-  | { readonly scheme: 'basic' }
-  | { readonly scheme: 'bearer'; readonly realm: string; readonly service: string | undefined };
+export type Challenge = { readonly scheme: 'basic' } | Bearer;
+
+export interface Bearer {
+  readonly scheme: 'bearer';
+  /** Where tokens are given out. */
+  readonly realm: string;
+  readonly service: string | undefined;
+}
 
 /** A scheme, or one of its parameters; RFC 9110 lets one header hold several schemes. */
 const PART = /([\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?/g;

@@ -1,14 +1,13 @@
 import { Readable } from 'node:stream';
-import { z } from 'zod';
-import { MachineError, UserError } from '../../lib/errors.ts';
-import { tryJson } from '../../lib/json.ts';
+import { MachineError, type UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Web, WebRequest } from '../../lib/web.ts';
-import { bytesOf, drop, rangeFrom, type WebAnswer } from '../../lib/web-answer.ts';
+import { drop, rangeFrom, type WebAnswer } from '../../lib/web-answer.ts';
 import { type Auth, NoToken, type Scope } from './auth.ts';
 import { WHERE } from './credentials.ts';
 import { hidesAbsent } from './limits.ts';
 import { isDockerHub, type Reference } from './reference.ts';
+import { refusalOf } from './refusal.ts';
 
 /** A request to the repository; `path` is below `/v2/REPO/`, `url` one that the registry gave. */
 export interface RegistryRequest extends Omit<WebRequest, 'url'> {
@@ -20,11 +19,7 @@ export interface RegistryRequest extends Omit<WebRequest, 'url'> {
   readonly pushes?: boolean;
 }
 
-const LARGEST_ERROR = 1 << 16;
 const ABSENT = Buffer.from('{"errors":[{"code":"NAME_UNKNOWN"}]}');
-const errorBody = z.looseObject({
-  errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })),
-});
 
 /** One repository of one registry (OCI distribution specification 1.1), with who asks and what is tried again. */
 export class RegistryClient {
@@ -104,29 +99,8 @@ export class RegistryClient {
   }
 
   /** The error for an answer that was not wanted. */
-  async refusal(what: string, answer: WebAnswer): Promise<UserError | MachineError> {
-    const text = (await bytesOf(answer, LARGEST_ERROR).catch(() => Buffer.alloc(0))).toString();
-    const parsed = errorBody.safeParse(tryJson(text));
-    const said = parsed.success
-      ? parsed.data.errors.map(({ code, message }) => [code, message].filter(Boolean).join(' ')).join('; ')
-      : text.slice(0, 200);
-    const message = `${what}: ${this.name} answered ${answer.status}${said === '' ? '' : ` (${said})`}`;
-    switch (answer.status) {
-      case 401:
-      case 403:
-        return new UserError(
-          `${message}. Give this job a credential that may do it; credentials are looked for in: ${WHERE}`,
-        );
-      case 404:
-        return new UserError(
-          `${message}. Check the repository's name, and that this job's credential may see it`,
-        );
-      case 405:
-      case 501:
-        return new UserError(`${message}. This registry does not offer that`);
-      default:
-        return new MachineError(message);
-    }
+  refusal(what: string, answer: WebAnswer): Promise<UserError | MachineError> {
+    return refusalOf(what, this.name, answer);
   }
 
   /** Where an answer's `Location` points to; it may be relative. An answer that continues a session may leave it out. */

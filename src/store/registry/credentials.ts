@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isReserved } from '../../lib/environment.ts';
 import { codeOf, messageOf, UserError } from '../../lib/errors.ts';
 import { readIfThere } from '../../lib/files.ts';
 import { tryJson } from '../../lib/json.ts';
-import { CommandError, run } from '../../lib/process.ts';
+import { askHelper } from './credential-helper.ts';
 import { isDockerHub } from './reference.ts';
 
 /** What a registry is told of who asks. `token` is an identity token, to be exchanged (OAuth2 refresh token). */
@@ -22,9 +21,6 @@ export interface CredentialPlace {
 const GITHUB = 'ghcr.io';
 /** The name under which Docker keeps what is for Docker Hub. */
 const DOCKER_HUB = 'https://index.docker.io/v1/';
-/** What credential helpers answer instead of a user's name when they hold an identity token. */
-const TOKEN_USER = '<token>';
-
 const entry = z.looseObject({
   auth: z.string().optional(),
   username: z.string().optional(),
@@ -37,7 +33,6 @@ const config = z.looseObject({
   credsStore: z.string().optional(),
 });
 type Config = z.infer<typeof config>;
-const helped = z.looseObject({ Username: z.string(), Secret: z.string() });
 
 /** Where credentials are looked for, for people. */
 export const WHERE =
@@ -121,41 +116,4 @@ async function credentialIn(
 function namesOf(host: string): string[] {
   const names = [host, `https://${host}`, `https://${host}/`, `https://${host}/v2/`, `https://${host}/v1/`];
   return isDockerHub(host) ? [DOCKER_HUB, 'docker.io', ...names] : names;
-}
-
-/** The protocol of docker-credential-helpers: `get` with the name on stdin, JSON on stdout; another status when it has none. */
-async function askHelper(
-  helper: string,
-  names: readonly string[],
-  env: CredentialPlace['env'],
-  place: string,
-): Promise<Credential | undefined> {
-  const what = `${place} names the credential helper ${JSON.stringify(helper)}`;
-  if (!/^[\w.-]+$/.test(helper)) throw new UserError(`${what}; a helper is a plain name`);
-  for (const name of names.slice(0, 2)) {
-    const answer = await run([`docker-credential-${helper}`, 'get'], {
-      input: name,
-      env: machineOnly(env),
-    }).catch((cause: unknown) => {
-      if (cause instanceof CommandError) return undefined;
-      throw new UserError(
-        `${what}, and docker-credential-${helper} cannot be started. Install it, or take it out there`,
-        { cause },
-      );
-    });
-    const parsed = helped.safeParse(tryJson(answer?.stdout.toString() ?? ''));
-    if (!parsed.success) continue;
-    const { Username: username, Secret: secret } = parsed.data;
-    return username === TOKEN_USER
-      ? { kind: 'token', token: secret }
-      : { kind: 'password', username, password: secret };
-  }
-  return undefined;
-}
-
-/** A helper is a program of the machine's; what belongs to the job is not for it. */
-function machineOnly(env: CredentialPlace['env']): CredentialPlace['env'] {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !isReserved(name) && name !== 'DOCKER_AUTH_CONFIG'),
-  );
 }
