@@ -48,7 +48,7 @@ beforeAll(async () => {
   });
   web = await startWebHost({ login: `ada:${SECRETS.netrc}` });
   web.files.set('/one.txt', Buffer.from('1\n'));
-  hub = await startHub(FILES, SECRETS.token);
+  hub = await startHub(FILES, { token: SECRETS.token });
   await mkdir(join(folder, 'docker'));
   const auth = Buffer.from(`ada:${SECRETS.password}`).toString('base64');
   await writeFile(

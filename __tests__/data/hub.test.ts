@@ -22,7 +22,7 @@ let shop: Workshop;
 let host: HubHost;
 beforeEach(async () => {
   machine = await dataMachine();
-  host = await startHub(FILES);
+  host = await startHub(FILES, { mirrors: 'https://hub.example' });
   machine.env.HF_ENDPOINT = `${host.hub.url}/`;
   shop = await openWorkshop();
 });
@@ -122,7 +122,7 @@ describe('a data set of the Hub', () => {
 describe('the token of the machine', () => {
   beforeEach(async () => {
     await host.close();
-    host = await startHub(FILES, 'hf_secret');
+    host = await startHub(FILES, { token: 'hf_secret' });
     machine.env.HF_ENDPOINT = host.hub.url;
   });
 

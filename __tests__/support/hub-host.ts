@@ -1,4 +1,7 @@
-/** A host that speaks the protocol of the Hugging Face Hub, with one data set `acme/digits` whose large files lie on another host. */
+/**
+ * A host that speaks the protocol of the Hugging Face Hub, with one data set `acme/digits` whose large files lie on another host.
+ * The Hub's own client (huggingface_hub 2.4: `repo_info`, `list_repo_tree`, `snapshot_download`) takes it for the Hub.
+ */
 import { createHash } from 'node:crypto';
 import { startWebHost, type WebHost, type WebReply } from './web-host.ts';
 
@@ -11,45 +14,64 @@ export interface HubHost {
   close(): Promise<void>;
 }
 
+type Files = Readonly<Record<string, string>>;
 const PAGE = 2;
+const REPOSITORY = 'acme/digits';
 
 /**
  * Starts both hosts.
  * @param files by path; those that end in `.bin` are kept by Git LFS
- * @param token without which nothing is answered; by default everyone may see it
+ * @param options.token without which nothing is answered; by default everyone may see it
+ * @param options.mirrors the origin that it is a mirror of, and that its pages therefore name; by default it names itself
  */
-export async function startHub(files: Readonly<Record<string, string>>, token?: string): Promise<HubHost> {
+export async function startHub(
+  files: Files,
+  { token, mirrors }: { token?: string; mirrors?: string } = {},
+): Promise<HubHost> {
   const commit = createHash('sha1').update(JSON.stringify(files)).digest('hex');
   const storage = await startWebHost();
-  const all = [
+  const tree = [
     ...Object.entries(files).map(([path, text]) => entryOf(path, text)),
     { type: 'directory', path: 'x', oid: commit, size: 0 },
   ];
-  const page = (query: URLSearchParams, path: string): WebReply => {
+  const pageAt = (query: URLSearchParams, path: string): WebReply => {
     const start = Number(query.get('cursor') ?? 0);
-    // As a mirror does: the next page is named at the host that it mirrors.
-    const next = `<https://hub.example${path}?recursive=true&cursor=${start + PAGE}>; rel="next"`;
-    const headers = start + PAGE < all.length ? { link: next } : {};
-    return { status: 200, headers, body: JSON.stringify(all.slice(start, start + PAGE)) };
+    const next = `<${mirrors ?? hub.url}${path}?recursive=true&cursor=${start + PAGE}>; rel="next"`;
+    const headers = start + PAGE < tree.length ? { link: next } : {};
+    return { status: 200, headers, body: JSON.stringify(tree.slice(start, start + PAGE)) };
+  };
+  const fileAt = (name: string): WebReply => {
+    const text = files[name];
+    const common = { 'x-repo-commit': commit };
+    if (text === undefined)
+      return {
+        status: 404,
+        headers: { ...common, 'x-error-code': 'EntryNotFound', 'x-error-message': 'Entry not found' },
+      };
+    const { oid, lfs } = entryOf(name, text);
+    if (lfs === undefined) return { status: 200, headers: { ...common, etag: `"${oid}"` }, body: text };
+    const location = `${storage.url}/${encodeURI(name)}?signature=abc`;
+    const linked = { 'x-linked-etag': `"${lfs.oid}"`, 'x-linked-size': String(lfs.size) };
+    return { status: 302, headers: { ...common, ...linked, location } };
   };
   const hub = await startWebHost({
     answer: ({ path, headers }) => {
       if (token !== undefined && headers.authorization !== `Bearer ${token}`)
         return { status: 401, headers: { 'x-error-message': 'Invalid username or password.' } };
       const { pathname, searchParams } = new URL(path, 'http://hub');
-      if (pathname === '/api/datasets/acme/digits/revision/main')
-        return { status: 200, body: `{"sha":"${commit}"}` };
-      if (pathname === `/api/datasets/acme/digits/tree/${commit}`) return page(searchParams, pathname);
-      const prefix = `/datasets/acme/digits/resolve/${commit}/`;
-      const name = decodeURIComponent(pathname.slice(prefix.length));
-      const text = pathname.startsWith(prefix) ? files[name] : undefined;
-      if (text === undefined) return { status: 404, headers: { 'x-error-message': 'Entry not found' } };
-      if (!name.endsWith('.bin')) return { status: 200, body: text };
-      return { status: 302, headers: { location: `${storage.url}/${name}?signature=abc` } };
+      const api = `/api/datasets/${REPOSITORY}`;
+      if (pathname === `${api}/revision/main` || pathname === `${api}/revision/${commit}`)
+        return {
+          status: 200,
+          body: JSON.stringify({ id: REPOSITORY, sha: commit, private: false, siblings: [] }),
+        };
+      if (pathname === `${api}/tree/${commit}`) return pageAt(searchParams, pathname);
+      const prefix = `/datasets/${REPOSITORY}/resolve/${commit}/`;
+      return fileAt(pathname.startsWith(prefix) ? decodeURIComponent(pathname.slice(prefix.length)) : '');
     },
   });
   for (const [path, text] of Object.entries(files))
-    storage.files.set(`/${path}?signature=abc`, Buffer.from(text));
+    storage.files.set(`/${encodeURI(path)}?signature=abc`, Buffer.from(text));
   return {
     hub,
     storage,
@@ -59,12 +81,9 @@ export async function startHub(files: Readonly<Record<string, string>>, token?: 
 }
 
 function entryOf(path: string, text: string) {
-  const oid = createHash('sha1')
-    .update(`blob ${Buffer.byteLength(text)}\0${text}`)
-    .digest('hex');
-  const sha256 = createHash('sha256').update(text).digest('hex');
   const size = Buffer.byteLength(text);
-  return path.endsWith('.bin')
-    ? { type: 'file', path, oid: '0'.repeat(40), size, lfs: { oid: sha256, size, pointerSize: 130 } }
-    : { type: 'file', path, oid, size };
+  const blob = createHash('sha1').update(`blob ${size}\0${text}`).digest('hex');
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  const lfs = path.endsWith('.bin') ? { oid: sha256, size, pointerSize: 130 } : undefined;
+  return { type: 'file', path, size, oid: lfs === undefined ? blob : '0'.repeat(40), lfs };
 }
