@@ -2,8 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { digestOf } from '../../../src/lib/digest.ts';
 import { messageOf, UserError } from '../../../src/lib/errors.ts';
 import { credentials, type Opened, openOn } from '../../support/registries.ts';
@@ -33,6 +32,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tokens-'));
 });
 afterEach(async () => {
+  jest.restoreAllMocks();
   await registry.close();
   await rm(folder, { recursive: true, force: true });
 });
@@ -123,13 +123,17 @@ describe('a token', () => {
   });
 
   test('is used until shortly before its end, and then renewed before it is refused', async () => {
-    await start({ lifetime: 2 });
+    let now = Date.now();
+    jest.spyOn(Date, 'now').mockImplementation(() => now);
+    await start({ lifetime: 300 });
     const { store } = open(ROBOT);
-    for (let n = 0; n < 12; n++) {
+    // Ten minutes, a request every half one: the first token for four of the five minutes that it would live.
+    for (let n = 0; n < 20; n++) {
       await store.resolve('tag');
-      await sleep(250);
+      if (n === 7) expect(registry.tokens()).toBe(1);
+      now += 30_000;
     }
-    expect(registry.tokens()).toBe(2);
+    expect(registry.tokens()).toBe(3);
     expect(refused()).toBe(1);
   });
 
