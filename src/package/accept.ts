@@ -1,5 +1,6 @@
 import { EntryNames, nameProblem } from '../lib/archive/names.ts';
 import { userErrors } from '../lib/errors.ts';
+import { inParallel } from '../lib/in-parallel.ts';
 import type { Stored } from '../records/kind.ts';
 import type { Descriptor } from '../records/oci.ts';
 import type { ServerConfig } from '../records/program.ts';
@@ -22,6 +23,15 @@ export interface AcceptedFile {
   readonly found: Found;
 }
 
+/** More at a time make a registry no faster; texts are held in memory meanwhile. */
+const AT_ONCE = 4;
+
+interface Judged {
+  readonly path: string;
+  readonly accepted?: AcceptedFile | undefined;
+  readonly problem?: string | undefined;
+}
+
 /**
  * Holds the outputs that `model.files` lists, and the golden requests, against what a package takes. Only headers and texts
  * are read, and what a scanner has to see. @throws UserError with all that is wrong
@@ -33,47 +43,39 @@ export async function acceptFiles(
   server: Stored<ServerConfig> | undefined,
   scanner: PickleScanner,
 ): Promise<AcceptedFile[]> {
-  const { model } = file.value;
+  const { files, allow } = file.value.model;
   const outputs = outputsOf(run);
-  const problems: string[] = [];
-  const accepted: AcceptedFile[] = [];
   const names = new EntryNames();
   for (const path of ['README.md', ...serverPaths(server)]) names.file(path);
-  const check = async (path: string, place: string, look: (blob: Descriptor) => Promise<void>) => {
+  const golden = server?.config.golden;
+  const paths = golden !== undefined && outputs.has(golden) ? [...files, golden] : files;
+  const listed = paths.map((path) => ({ path, problem: nameProblem(path) ?? names.file(path) }));
+  const judged = await inParallel(listed, AT_ONCE, async ({ path, problem }): Promise<Judged> => {
     const blob = outputs.get(path);
     try {
-      const why = nameProblem(path) ?? names.file(path);
-      if (why !== undefined) throw new Unfit(`${why}; rename it`);
+      if (problem !== undefined) throw new Unfit(`${problem}; rename it`);
       if (blob === undefined)
         throw new Unfit(
           `is not an output of the run; its outputs are ${[...outputs.keys()].join(', ') || 'none'}`,
         );
-      await look(blob);
-    } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      problems.push(`${place}: ${JSON.stringify(path).slice(1, -1)} ${error.message}`);
-    }
-  };
-  const placeOf = (path: string): string => file.place(['model', 'files', model.files.indexOf(path)]);
-  for (const path of model.files)
-    await check(path, placeOf(path), async (blob) => {
-      const found = await inspect(await fileIn(store, blob, path), model.allow.includes('pickle'));
+      const content = await fileIn(store, blob, path);
+      if (path === golden) return { path, accepted: await readText(content).then(() => undefined) };
+      const found = await inspect(content, allow.includes('pickle'));
       if (found.kind === 'pickles') await scanner.scan(store, blob, path);
-      accepted.push({ path, blob, found });
-    });
-  const golden = server?.config.golden;
-  if (golden !== undefined && outputs.has(golden)) {
-    await check(golden, file.place(['server', 'golden']), async (blob) => {
-      await readText(await fileIn(store, blob, golden));
-    });
-  }
-  const sizes = new Map(
-    model.files.flatMap((path): [string, number][] => {
-      const size = outputs.get(path)?.size;
-      return size === undefined ? [] : [[path, size]];
-    }),
-  );
-  for (const [path, why] of dataProblems(accepted, sizes)) problems.push(`${placeOf(path)}: ${path} ${why}`);
+      return { path, accepted: { path, blob, found } };
+    } catch (error) {
+      if (error instanceof Unfit) return { path, problem: error.message };
+      throw error;
+    }
+  });
+  const accepted = judged.flatMap((one) => one.accepted ?? []);
+  const sizes = new Map(files.map((path) => [path, outputs.get(path)?.size]));
+  const problems = [...judged, ...dataProblems(accepted, sizes)].flatMap(({ path, problem }) => {
+    const place = file.place(
+      path === golden ? ['server', 'golden'] : ['model', 'files', files.indexOf(path)],
+    );
+    return problem === undefined ? [] : [`${place}: ${JSON.stringify(path).slice(1, -1)} ${problem}`];
+  });
   if (problems.length > 0)
     throw userErrors(`the model cannot be packaged (a package takes ${ACCEPTED})`, problems);
   return accepted;

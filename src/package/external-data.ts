@@ -3,31 +3,37 @@ import { isInside } from '../records/names.ts';
 import type { AcceptedFile } from './accept.ts';
 import { type Facts, quoted, Unfit } from './formats/format.ts';
 
+/** Why a file cannot be in the package; goes on after its path. */
+export interface Problem {
+  readonly path: string;
+  readonly problem: string;
+}
+
 /**
- * Files that no header tells about are taken only as the external data of a model. Each problem goes on after its path.
+ * Files that no header tells about are taken only as the external data of a model.
  * @param sizes of all files that are listed, those that were refused included
  */
 export function dataProblems(
   files: readonly AcceptedFile[],
-  sizes: ReadonlyMap<string, number>,
-): (readonly [path: string, why: string])[] {
+  sizes: ReadonlyMap<string, number | undefined>,
+): Problem[] {
   const used = new Set<string>();
-  const problems: (readonly [string, string])[] = [];
+  const problems: Problem[] = [];
   for (const { path, found } of files) {
     try {
       for (const name of externalFiles(path, found.facts, sizes)) used.add(name);
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
-      problems.push([path, error.message]);
+      problems.push({ path, problem: error.message });
     }
   }
   // Where a model's data is in disorder, nobody knows which files are its own.
   if (problems.length > 0) return problems;
-  const why =
+  const problem =
     'is of no kind that is known here, and no ONNX model names it as its data; export it in a form that a package takes, and name it so';
   return files
     .filter(({ path, found }) => found.kind === 'data' && !used.has(path))
-    .map(({ path }) => [path, why]);
+    .map(({ path }) => ({ path, problem }));
 }
 
 /**
@@ -36,7 +42,11 @@ export function dataProblems(
  * @returns the paths of the files that it uses
  * @throws Unfit
  */
-function externalFiles(path: string, facts: Facts, sizes: ReadonlyMap<string, number>): Set<string> {
+function externalFiles(
+  path: string,
+  facts: Facts,
+  sizes: ReadonlyMap<string, number | undefined>,
+): Set<string> {
   const used = new Set<string>();
   for (const { location, offset, length } of facts.parts ?? []) {
     const told = quoted(location);

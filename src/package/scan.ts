@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import pLimit from 'p-limit';
 import { z } from 'zod';
 import type { Digest } from '../lib/digest.ts';
 import { codeOf, MachineError, messageOf } from '../lib/errors.ts';
@@ -32,13 +33,19 @@ export class PickleScanner {
   readonly #deps: ScanDeps;
   /** A digest never stands for other bytes. */
   readonly #clean = new Set<Digest>();
+  /** One at a time: each lies on this machine's disk meanwhile. */
+  readonly #turn = pLimit(1);
 
   constructor(deps: ScanDeps) {
     this.#deps = deps;
   }
 
   /** @throws Unfit unless at least one pickle was looked at and nothing was found in any; MachineError without a scanner */
-  async scan(store: Store, { digest, size }: Descriptor, path: string): Promise<void> {
+  scan(store: Store, blob: Descriptor, path: string): Promise<void> {
+    return this.#turn(() => this.#scan(store, blob, path));
+  }
+
+  async #scan(store: Store, { digest, size }: Descriptor, path: string): Promise<void> {
     if (this.#clean.has(digest)) return;
     const { folder } = await this.#deps.python();
     const scratch = await this.#deps.scratch();

@@ -47,9 +47,10 @@ describe('an ONNX model', () => {
     for (let at = 0; at < floats.length; at += 5) floats[at] = 7 * 8 + 5;
     const node = field(1, field(5, Buffer.concat([field(1, 'values'), floats])));
     const bytes = Buffer.concat([field(1, 8), field(7, node), field(8, field(2, 17))]);
-    const begin = performance.now();
+    // The processor's time: others may be at work beside this.
+    const begin = process.cpuUsage();
     await read(bytes);
-    expect(performance.now() - begin).toBeLessThan(5000);
+    expect(process.cpuUsage(begin).user / 1000).toBeLessThan(5000);
   });
 
   test('names the parts of its external data', async () => {
