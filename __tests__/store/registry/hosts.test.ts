@@ -1,11 +1,14 @@
 /** Whom the client speaks to, and who gets the credential: the registry that it is for, and nobody else. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../../src/lib/errors.ts';
+import { copyBlob } from '../../../src/store/copy.ts';
 import { readBytes } from '../../../src/store/records.ts';
 import { credentials, openOn } from '../../support/registries.ts';
 import { type Registry, startRegistry } from '../../support/registry.ts';
@@ -153,6 +156,48 @@ describe('the credential stays at home', () => {
     await expect(write).rejects.toThrow(/gives no token .* answered 307/);
     expect(evil.got).toEqual([]);
   });
+});
+
+describe('the address of', () => {
+  const clientOf = (host: string) => openOn({ host }, folder).store.client;
+
+  test.each(['docker.io', 'index.docker.io', 'registry-1.docker.io'])(
+    'Docker Hub is another than %s',
+    (host) => {
+      expect(clientOf(host).base.href).toBe('https://registry-1.docker.io/v2/acme/digits/');
+      expect(clientOf(host).name).toBe(`${host}/acme/digits`);
+    },
+  );
+
+  test.each([
+    ['http://r.example:8080/up?state=a%2Bb', 'https://r.example/up?state=a%2Bb'],
+    ['https://r.example:443/up', 'https://r.example/up'],
+    ['/up', 'https://r.example/up'],
+    ['http://other.example/up', 'http://other.example/up'],
+  ])('an upload stays with TLS where the registry does not know that it has it: %s', (location, expected) => {
+    const client = clientOf('r.example');
+    const answer = { status: 202, headers: { location }, url: client.base, body: Readable.from([]) };
+    expect(client.locationOf('the upload', answer).href).toBe(expected);
+  });
+});
+
+test('what goes from one registry to another takes no credential along, and breaks at either end', async () => {
+  const [one, two] = [
+    await start({ access: { kind: 'basic', users: { one: { password: 'first' } } } }),
+    await start({ access: { kind: 'basic', users: { two: { password: 'second' } } } }),
+  ];
+  const auths = {
+    [one.host]: { username: 'one', password: 'first' },
+    [two.host]: { username: 'two', password: 'second' },
+  };
+  const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) };
+  const [from, to] = [openOn(one, folder, { env }).store, openOn(two, folder, { env }).store];
+  const bytes = randomBytes(5_000_000);
+  const blob = await from.write({ bytes });
+  one.faults.add({ on: 'getBlob', times: 2, what: { cutResponse: 1_500_000 } });
+  two.faults.add({ on: 'putUpload', what: { cutRequest: 2_000_000 } });
+  await copyBlob(from, to, blob);
+  expect((await readBytes(to, blob.digest)).equals(bytes)).toBe(true);
 });
 
 describe('without TLS', () => {

@@ -215,3 +215,56 @@ test('what a registry says in its refusals is told, with what it is about', asyn
     `the upload of ${digestOf(bytes).slice(7, 19)}: ${before.host}/acme/digits answered 404 (UNAUTHORIZED authentication required)`,
   );
 });
+
+describe('a place of tokens', () => {
+  const access = { kind: 'bearer', users: {}, anonymous: ['pull', 'push'] } as const;
+  const answering = (change: (fields: Record<string, unknown>) => object): Changes => ({
+    after: ({ body }, { path }) =>
+      path.startsWith('/token')
+        ? { body: Buffer.from(JSON.stringify(change(JSON.parse(body.toString())))) }
+        : undefined,
+  });
+
+  test.each<[string, (fields: Record<string, unknown>) => object]>([
+    ['does not say how long they live (GHCR)', ({ token }) => ({ token })],
+    ['says it as text', (fields) => ({ ...fields, expires_in: '300' })],
+    ['says null', (fields) => ({ ...fields, expires_in: null, access_token: null })],
+    ['gives an empty token beside the other', (fields) => ({ ...fields, token: '' })],
+  ])('may be one that %s', async (_, change) => {
+    await start(answering(change), { access });
+    await expectWorking(odd, Buffer.from('bytes'));
+    expect(registry.tokens()).toBeLessThan(30);
+  });
+
+  test.each<[string, Changes, RegExp]>([
+    [
+      'gives none',
+      answering(() => ({ expires_in: 300 })),
+      /\/token, where 127\.0\.0\.1:\d+ sends for tokens, answers without one/,
+    ],
+    [
+      'is no address',
+      { instead: () => ({ status: 401, headers: { 'www-authenticate': 'Bearer realm="tokens"' } }) },
+      /a registry sends for tokens to "tokens", which is no URL/,
+    ],
+  ])('that %s is told', async (_, changes, message) => {
+    const open = await start(changes, { access });
+    const look = open().resolve('main');
+    await expect(look).rejects.toThrow(UserError);
+    await expect(look).rejects.toThrow(message);
+  });
+});
+
+test('a registry that answers 401 for ever is asked once more, with the credential, and then told', async () => {
+  const open = await start(
+    {
+      after: ({ status }, { path }) =>
+        path.includes('/manifests/') && status !== 401
+          ? { status: 401, headers: { 'www-authenticate': `Bearer realm="http://${registry.host}/token"` } }
+          : undefined,
+    },
+    { access: { kind: 'bearer', users: {}, anonymous: ['pull', 'push'] } },
+  );
+  await expect(open().get(NOWHERE)).rejects.toThrow(/answered 401.*Give this job a credential/);
+  expect(before.asked.filter(({ path }) => path.includes('/manifests/')).length).toBe(2);
+});
