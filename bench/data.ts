@@ -9,7 +9,7 @@ import { registryPlace } from '../__tests__/support/registries.ts';
 import { tool } from '../scripts/tools.ts';
 import { pushData } from '../src/data/push.ts';
 import { openRegistry } from '../src/store/registry/open.ts';
-import { type Figure, median, seconds } from './figure.ts';
+import { type Figure, median, seconds, settle } from './figure.ts';
 
 const ROUNDS = 5;
 const FILES = 20_000;
@@ -58,11 +58,6 @@ export async function data(): Promise<Figure[]> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Nobody pays for what the one before has left to be written to the disk. */
-async function settle(): Promise<void> {
-  await run('sync');
 }
 
 /** Between 45 and 125 kB each, as images are, in 100 folders. */

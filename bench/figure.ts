@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
 /** One promise: what was measured, against what it must be. */
 export interface Figure {
   readonly name: string;
@@ -20,4 +23,9 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
   await work();
   return (performance.now() - begin) / 1000;
+}
+
+/** Lets what was written get to the disk, so that the next measurement does not wait for it. */
+export async function settle(): Promise<void> {
+  await promisify(execFile)('sync');
 }

@@ -14,7 +14,7 @@ import { copyRecord } from '../src/store/copy.ts';
 import { LayoutStore } from '../src/store/layout.ts';
 import { layer, putRecord } from '../src/store/records.ts';
 import { openRegistry } from '../src/store/registry/open.ts';
-import { type Figure, median, seconds } from './figure.ts';
+import { type Figure, median, seconds, settle } from './figure.ts';
 import { fillRandom } from './random.ts';
 
 const ROUNDS = 5;
@@ -48,14 +48,21 @@ export async function transfer(): Promise<Figure[]> {
         async () => all.oras.push(await seconds(() => orasPush(place, `oras-${round}`, files))),
         async () => all.push.push(await seconds(() => push(place, `ours-${round}`, record))),
       ];
-      for (const work of round % 2 === 0 ? pushes : pushes.reverse()) await work();
+      for (const work of round % 2 === 0 ? pushes : pushes.reverse()) {
+        await settle();
+        await work();
+      }
       const changed = await packFiles(join(folder, `layout-${round}`), await changeOne(files));
+      await settle();
       all.again.push(await seconds(() => push(place, `ours-${round}`, changed)));
       const pulls = [
         async () => all.orasPull.push(await seconds(() => orasPull(place, `oras-${round}`))),
         async () => all.pull.push(await seconds(() => pull(place, `ours-${round}`, changed))),
       ];
-      for (const work of round % 2 === 0 ? pulls : pulls.reverse()) await work();
+      for (const work of round % 2 === 0 ? pulls : pulls.reverse()) {
+        await settle();
+        await work();
+      }
       for (const used of [`layout-${round}`, 'pulled', 'oras-pulled'])
         await rm(join(folder, used), { recursive: true });
     }

@@ -2,7 +2,7 @@ import { type Blob, type Digest, differs, hexOf } from '../../lib/digest.ts';
 import { type Fetched, fetchWork } from '../../lib/fetch-work.ts';
 import type { Transfer } from '../../lib/progress.ts';
 import { TransientError } from '../../lib/retry.ts';
-import { Threads } from '../../lib/threads.ts';
+import { CORES, Threads } from '../../lib/threads.ts';
 import { MOST_REDIRECTS, REDIRECTS, type WebRequest } from '../../lib/web.ts';
 import type { RegistryClient } from './client.ts';
 
@@ -16,8 +16,8 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
-/** Shared by all of the process: more threads than cores receive no faster. */
-const threads = new Threads(fetchWork);
+/** Shared by all of the process. A thread waits for the network as often as for a core, so there are more of them than cores. */
+const threads = new Threads(fetchWork, Math.max(CORES, 4));
 
 /**
  * Receives a large blob into a file in a thread, verified, going on where it breaks off. False, and then there may be a part of a
