@@ -145,7 +145,7 @@ export class Web {
     const next = new URL(location, url);
     if (next.protocol !== url.protocol && next.protocol !== 'https:')
       throw new UserError(`${url.host} redirects to ${next.origin}, away from https; this is not followed`);
-    this.#refusePlain(next);
+    this.refusePlain(next);
     return { url: next, headers: next.origin === url.origin ? headers : withoutCredentials(headers) };
   }
 
@@ -155,7 +155,7 @@ export class Web {
   }
 
   async #send({ method, url, headers, body }: WebRequest): Promise<WebAnswer> {
-    this.#refusePlain(url);
+    this.refusePlain(url);
     const answer = await request(url, {
       method,
       // Contents are compared with their digests, so nothing on the way may pack them.
@@ -182,7 +182,8 @@ export class Web {
     return agent;
   }
 
-  #refusePlain(url: URL): void {
+  /** @throws UserError for a URL without TLS, unless it is of this machine or that was allowed */
+  refusePlain(url: URL): void {
     if (url.protocol === 'https:') return;
     if (url.protocol === 'http:' && (isLoopback(url.hostname) || this.#options.plainHttp?.(url.host))) return;
     throw new UserError(

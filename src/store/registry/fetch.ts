@@ -1,20 +1,14 @@
 import { type Blob, type Digest, differs, hexOf } from '../../lib/digest.ts';
 import { type Fetched, fetchWork } from '../../lib/fetch-work.ts';
-import type { Transfer } from '../../lib/progress.ts';
 import { TransientError } from '../../lib/retry.ts';
 import { CORES, Threads } from '../../lib/threads.ts';
 import { MOST_REDIRECTS, REDIRECTS, type WebRequest } from '../../lib/web.ts';
 import type { RegistryClient } from './client.ts';
+import type { Watch } from './upload.ts';
 
 /** Less is here before a thread has begun. */
 const WORTH_A_THREAD = 8 * 2 ** 20;
 const SILENCE_MS = 60_000;
-
-/** Who sees how far it is, and ends it. */
-interface Watch {
-  readonly progress: Transfer;
-  readonly signal: AbortSignal;
-}
 
 /** Shared by all of the process. A thread waits for the network as often as for a core, so there are more of them than cores. */
 const threads = new Threads(fetchWork, Math.max(CORES, 4));

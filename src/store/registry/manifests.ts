@@ -1,5 +1,6 @@
 import { type Digest, differs, digestOf, hexOf, isDigest } from '../../lib/digest.ts';
 import { MachineError, UserError } from '../../lib/errors.ts';
+import { TransientError } from '../../lib/retry.ts';
 import { bytesOf, drop, type WebAnswer } from '../../lib/web-answer.ts';
 import { IMAGE_INDEX, IMAGE_MANIFEST } from '../../records/oci.ts';
 import type { RegistryClient } from './client.ts';
@@ -110,7 +111,11 @@ export class Manifests {
         return undefined;
       }
       await this.#client.expect(what, answer, [200]);
-      return bytesOf(answer, LARGEST_READ);
+      const bytes = await bytesOf(answer, LARGEST_READ);
+      const told = answer.headers['docker-content-digest'] ?? '';
+      // By a tag, nothing else says what the bytes should be.
+      if (isDigest(reference) || !isDigest(told) || told === digestOf(bytes)) return bytes;
+      throw new TransientError(`${this.#client.name} says that it is ${told}, and sends ${digestOf(bytes)}`);
     });
   }
 

@@ -221,9 +221,9 @@ export class RegistryStore implements Store {
     if (!(await this.#hasBlob(digest))) {
       refuseTooLarge(this.client.reference.host, size);
       const transfer = this.#pushed.start(size);
-      await this.#uploads(() => new Upload(this.client, sending, transfer).run()).finally(() =>
-        transfer.end(),
-      );
+      await this.#uploads(() =>
+        new Upload(this.client, sending, { progress: transfer, signal: this.#signal }).run(),
+      ).finally(() => transfer.end());
       this.#present.add(digest);
     }
     return { digest, size };
@@ -245,5 +245,5 @@ export class RegistryStore implements Store {
 function sendingOf(file: string, blob: Blob): Sending {
   const open = async (start: number): Promise<Readable> =>
     createReadStream(file, { start, highWaterMark: 1 << 20 });
-  return { ...blob, place: file, open };
+  return { ...blob, place: file, file, open };
 }

@@ -5,12 +5,15 @@ import type { Transfer } from '../../lib/progress.ts';
 import { TransientError } from '../../lib/retry.ts';
 import { drop, type WebAnswer } from '../../lib/web-answer.ts';
 import { ByteSource } from './byte-source.ts';
-import type { RegistryClient } from './client.ts';
+import type { RegistryClient, RegistryRequest } from './client.ts';
+import { sendFile } from './send.ts';
 
 /** What is sent: so many bytes, that can be read from an offset again and again. */
 export interface Sending extends Blob {
   /** Where it comes from, for people. */
   readonly place: string;
+  /** A file that it is the whole of. */
+  readonly file?: string;
   open(offset: number): Promise<Readable>;
 }
 
@@ -21,6 +24,12 @@ const OCTETS = { 'content-type': 'application/octet-stream' };
 const TAKEN: ReadonlySet<number> = new Set([200, 201, 202, 204]);
 /** Answers with which something on the way says that it does not take a whole blob at once. */
 const TOO_MUCH_AT_ONCE: ReadonlySet<number> = new Set([404, 405, 411, 413, 415, 501]);
+
+/** Who sees how far a transfer is, and ends it. */
+export interface Watch {
+  readonly progress: Transfer;
+  readonly signal: AbortSignal;
+}
 
 /** An upload that the registry has begun. */
 interface Session {
@@ -35,6 +44,7 @@ interface Session {
 export class Upload {
   readonly #client: RegistryClient;
   readonly #sending: Sending;
+  readonly #watch: Watch;
   readonly #source: ByteSource;
   readonly #what: string;
   #url: URL | undefined;
@@ -45,10 +55,11 @@ export class Upload {
   /** What it said to have when this went on after a break. */
   #resumedAt = 0;
 
-  constructor(client: RegistryClient, sending: Sending, progress: Transfer) {
+  constructor(client: RegistryClient, sending: Sending, watch: Watch) {
     this.#client = client;
     this.#sending = sending;
-    this.#source = new ByteSource(sending, progress);
+    this.#watch = watch;
+    this.#source = new ByteSource(sending, watch.progress);
     this.#what = `the upload of ${hexOf(sending.digest, 12)}`;
   }
 
@@ -152,13 +163,17 @@ export class Upload {
     // Put behind what is there, which may be signed as it is written.
     closing.search += `${closing.search === '' ? '?' : '&'}digest=${encodeURIComponent(this.#sending.digest)}`;
     const headers = { ...OCTETS, 'content-length': String(length) };
-    const body = async (): Promise<Readable> => Readable.from(this.#source.take(0, length));
-    return this.#client.once({
-      method: 'PUT',
-      url: closing,
-      headers,
-      body: length === 0 ? async () => Buffer.alloc(0) : body,
-    });
+    const request = { method: 'PUT', url: closing, headers } as const;
+    if (length === 0) return this.#client.once({ ...request, body: async () => Buffer.alloc(0) });
+    const answer = await this.#sendFile(request, length);
+    if (answer !== undefined) return answer;
+    return this.#client.once({ ...request, body: async () => Readable.from(this.#source.take(0, length)) });
+  }
+
+  async #sendFile(request: RegistryRequest, size: number): Promise<WebAnswer | undefined> {
+    const { file } = this.#sending;
+    if (file === undefined) return undefined;
+    return sendFile(this.#client, await this.#client.prepare(request), { file, size }, this.#watch);
   }
 
   async #finish(answer: WebAnswer): Promise<void> {
