@@ -1,5 +1,5 @@
 /** Faults 28 to 31: what befalls records on their way to a registry and back, and what the next run makes of it. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -136,7 +136,8 @@ describe('fault 28: a registry that fails for a while', () => {
       registry.faults.add({ on, times: 99, what });
       registry.faults.add({ on: 'patchUpload', times: 99, what });
       await expect(push()).rejects.toThrow(MachineError);
-      expect(of(on).length).toBeLessThan(30);
+      const parts = await readdir(join(folder, 'local', 'blobs', 'sha256'));
+      expect(of(on).length).toBeLessThanOrEqual(5 * parts.length);
       await expect(push()).rejects.toThrow(message);
       registry.faults.clear();
       await expectWhole(opened().store, false);
@@ -156,7 +157,6 @@ describe('fault 29: a registry that gives something else', () => {
         release = (await putRelease(local, { port: 8081, model: MODEL })).digest;
         registry.faults.add({ on, what: 'wrong-digest' });
         await expect(push()).rejects.toThrow(/took sha256:0{64} for sha256:|differ from their digest/);
-        // The registry may have it all the same.
         if (on === 'putUpload') await expectWhole(opened().store, false);
         await push();
       } else registry.faults.add({ on, times: 9, what: 'wrong-digest' });

@@ -186,6 +186,22 @@ describe('a list that comes in pages', () => {
   );
 });
 
+test('a digest that is told, and bytes that are damaged on their way, do not make another record of a tag', async () => {
+  const open = await start({});
+  const { digest } = await putRecord(open(), source, record(0));
+  const tag = source.tag(record(0).config, digest);
+  for (const what of ['damage', 'shorter', 'wrong-digest'] as const) {
+    registry.faults.add({ on: 'headManifest', what: 'wrong-digest' });
+    registry.faults.add({ on: 'getManifest', what });
+    expect(await open().resolve(tag)).toBe(digest);
+  }
+  registry.faults.add({ on: 'headManifest', times: 9, what: 'wrong-digest' });
+  registry.faults.add({ on: 'getManifest', times: 9, what: 'damage' });
+  await expect(open().resolve(tag)).rejects.toThrow(
+    /the record .* does not succeed: .* says that it is sha256:.*, and sends sha256:/,
+  );
+});
+
 test('a repository that is not there yet has nothing', async () => {
   const open = await start({});
   expect([await open().has(NOWHERE), await open().get(NOWHERE), await open().resolve('main')]).toEqual([
