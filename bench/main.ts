@@ -23,26 +23,28 @@ const TRIES = 3;
 
 /**
  * Prints a table of all figures: name, measured, must be, holds. `--json FILE` writes it, too; `--only NAME` measures one.
+ * `--slack 1.5` lets a machine that does other things as well miss a limit by that factor.
  * @returns the exit status: 1 when a figure does not hold
  */
 export async function bench(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
-    options: { json: { type: 'string' }, only: { type: 'string' } },
+    options: { json: { type: 'string' }, only: { type: 'string' }, slack: { type: 'string', default: '1' } },
   });
   const chosen = Object.entries(benchmarks).filter(
     ([name]) => values.only === undefined || values.only === name,
   );
   if (chosen.length === 0)
     throw new Error(`there is no benchmark ${values.only}; there are ${Object.keys(benchmarks).join(', ')}`);
+  const slack = Number(values.slack);
   const figures: Figure[] = [];
-  for (const [name, measure] of chosen) figures.push(...(await measureAgain(name, measure)));
+  for (const [name, measure] of chosen) figures.push(...(await measureAgain(name, measure, slack)));
 
   const rows = figures.map(({ name, measured, limit, unit, how }) => ({
     name,
     measured: `${measured.toFixed(2)} ${unit}`,
     'must be': `≤ ${limit} ${unit}`,
-    holds: measured <= limit ? 'yes' : 'NO',
+    holds: measured <= limit ? 'yes' : measured <= limit * slack ? 'almost' : 'NO',
     how,
   }));
   console.table(rows);
@@ -54,10 +56,14 @@ export async function bench(args: readonly string[]): Promise<number> {
 }
 
 /** Measures until all figures hold, up to three times; what was measured last counts. */
-async function measureAgain(name: string, measure: () => Promise<Figure[]>): Promise<Figure[]> {
+async function measureAgain(
+  name: string,
+  measure: () => Promise<Figure[]>,
+  slack: number,
+): Promise<Figure[]> {
   for (let tried = 1; ; tried++) {
     const figures = await measure();
-    const missed = figures.filter(({ measured, limit }) => measured > limit);
+    const missed = figures.filter(({ measured, limit }) => measured > limit * slack);
     if (missed.length === 0 || tried === TRIES) return figures;
     for (const { name: what, measured, limit } of missed)
       console.log(`${name}: ${what}: ${measured.toFixed(2)}, must be ${limit}; measured again`);
