@@ -9,6 +9,7 @@ import { type Digest, digestOf } from '../../../src/lib/digest.ts';
 import { MachineError, UserError } from '../../../src/lib/errors.ts';
 import { readBytes } from '../../../src/store/records.ts';
 import { refuseLargeManifest, refuseTooLarge } from '../../../src/store/registry/limits.ts';
+import { Upload } from '../../../src/store/registry/upload.ts';
 import { type Opened, openOn } from '../../support/registries.ts';
 import { type Registry, type RegistryOptions, startRegistry } from '../../support/registry.ts';
 import type { SeenRequest } from '../../support/registry-routes.ts';
@@ -76,6 +77,17 @@ describe('an upload that breaks off', () => {
       await holds(digest, bytes);
     },
   );
+
+  test.each(['a file', 'bytes'])('is counted once in the progress that people see (%s)', async (what) => {
+    const { store } = await start({ partialChunks: what === 'bytes' ? 'dropped' : 'kept' });
+    registry.faults.add({ on: 'putUpload', what: { cutRequest: 6 * MB } });
+    const counts: number[] = [];
+    const progress = { moved: (count: number) => void counts.push(count), end: () => {} };
+    const open = async (offset: number) => Readable.from([bytes.subarray(offset)]);
+    const sending = { digest, size: bytes.length, place: 'here', open, ...(what === 'a file' && { file }) };
+    await new Upload(store.client, sending, { progress, signal: new AbortController().signal }).run();
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(bytes.length);
+  });
 
   test('again and again is not given up while it gets on', async () => {
     const { store } = await start();

@@ -173,7 +173,23 @@ export class Upload {
   async #sendFile(request: RegistryRequest, size: number): Promise<WebAnswer | undefined> {
     const { file } = this.#sending;
     if (file === undefined) return undefined;
-    return sendFile(this.#client, await this.#client.prepare(request), { file, size }, this.#watch);
+    const { progress, signal } = this.#watch;
+    let sent = 0;
+    const moved = (count: number): void => {
+      sent += count;
+      progress.moved(count);
+    };
+    let isTaken = false;
+    try {
+      const prepared = await this.#client.prepare(request);
+      const watch = { progress: { ...progress, moved }, signal };
+      const answer = await sendFile(this.#client, prepared, { file, size }, watch);
+      isTaken = answer !== undefined;
+      return answer;
+    } finally {
+      // What has arrived of it is told by the registry, and counted then.
+      if (!isTaken) progress.moved(-sent);
+    }
   }
 
   async #finish(answer: WebAnswer): Promise<void> {
