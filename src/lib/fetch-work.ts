@@ -12,7 +12,7 @@ export interface FetchTask {
 
 /**
  * What came of it: all of the body; a break after so many bytes of the file; or an answer that is none of the plain ones (a 200
- * or, from an offset on, a 206, with a length), of which nothing was taken.
+ * or, from an offset on, a 206, with a length), of which nothing was taken, or none, because the certificate is not trusted here.
  */
 export type Fetched =
   | { readonly kind: 'whole'; readonly hex: string; readonly size: number }
@@ -124,7 +124,13 @@ export function fetchWork(task: FetchTask, { fs, crypto, net, tls, tell }: Built
     socket.on('error', (error) => {
       why = error.message;
     });
-    socket.on('close', () => resolve({ result: { kind: 'broken', size: at, why } }));
+    // Threads believe fewer issuers of certificates than the process may be told to.
+    const isUntrusted = (): boolean =>
+      url.protocol === 'https:' && socket instanceof tls.TLSSocket && Boolean(socket.authorizationError);
+    socket.on('close', () => {
+      const broken: Fetched = { kind: 'broken', size: at, why };
+      resolve({ result: isUntrusted() ? { kind: 'other', status: 0, location: undefined } : broken });
+    });
     const range = task.offset === 0 ? {} : { range: `bytes=${task.offset}-` };
     const fields = { host: url.host, connection: 'close', ...task.headers, ...range };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);

@@ -21,8 +21,8 @@ export type Sent =
       readonly body: string;
     }
   | { readonly kind: 'broken'; readonly why: string }
-  /** The file has fewer bytes. */
-  | { readonly kind: 'shorter' };
+  /** The file has fewer bytes; or the certificate is not trusted here, and nothing was sent. */
+  | { readonly kind: 'shorter' | 'untrusted' };
 
 /**
  * Sends a large file on a connection of its own (HTTP/1.1, RFC 9112), through two buffers that are used again and again, for the
@@ -64,6 +64,9 @@ export function sendWork(task: SendTask, { fs, net, tls, tell }: Builtins): Prom
       url.protocol === 'https:'
         ? tls.connect({ ...options, ...named, ALPNProtocols: ['http/1.1'] })
         : net.connect(options);
+    // Threads believe fewer issuers of certificates than the process may be told to.
+    const isUntrusted = (): boolean =>
+      url.protocol === 'https:' && socket instanceof tls.TLSSocket && Boolean(socket.authorizationError);
     const finish = (result: Sent): void => {
       socket.destroy();
       if (untold > 0) tell(untold);
@@ -92,7 +95,7 @@ export function sendWork(task: SendTask, { fs, net, tls, tell }: Builtins): Prom
     const look = (isEnd: boolean): void => {
       const found = read(isEnd);
       if (found !== undefined) finish(found);
-      else if (isEnd) finish({ kind: 'broken', why });
+      else if (isEnd) finish(isUntrusted() ? { kind: 'untrusted' } : { kind: 'broken', why });
     };
     socket.setTimeout(task.silence, () => socket.destroy(new Error('no answer in time')));
     socket.on('error', (error) => {

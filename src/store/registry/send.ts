@@ -18,7 +18,7 @@ const threads = new Threads(sendWork, Math.max(CORES, 4));
 
 /**
  * Sends a large file as the body of a PUT in a thread. Undefined, with nothing decided, where only a real client can: for small
- * files, through a proxy, and for answers that want another request.
+ * files, through a proxy, for certificates that only the process trusts, and for answers that want another request.
  * @throws TransientError when it may succeed later
  */
 export async function sendFile(
@@ -34,7 +34,7 @@ export async function sendFile(
   const task = { method: 'PUT', url: url.href, headers, file, size } as const;
   const times = { silence: SILENCE_MS, patience: PATIENCE_MS };
   const sent = await threads.run({ ...task, ...times }, progress.moved, signal);
-  if (sent.kind === 'shorter') return undefined;
+  if (sent.kind === 'shorter' || sent.kind === 'untrusted') return undefined;
   if (sent.kind === 'broken') throw new TransientError(`the connection broke: ${sent.why}`);
   if (sent.status === 401 || (sent.status >= 300 && sent.status < 400)) return undefined;
   const body = Readable.from(Buffer.from(sent.body), { objectMode: false });
