@@ -41,9 +41,15 @@ export function sendWork(task: SendTask, { fs, net, tls, tell }: Builtins): Prom
   /** The answer, if all of it that matters is here. */
   const read = (isEnd: boolean): Sent | undefined => {
     const blank = answer.indexOf('\r\n\r\n');
-    if (blank < 0) return undefined;
+    if (blank < 0)
+      return answer.length > LARGEST_ANSWER ? { kind: 'broken', why: 'no HTTP came' } : undefined;
     const [first = '', ...lines] = answer.subarray(0, blank).toString('latin1').split('\r\n');
     const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(first)?.[1] ?? 0);
+    if (status >= 100 && status < 200) {
+      // Of an interim answer nothing matters.
+      answer = answer.subarray(blank + 4);
+      return read(isEnd);
+    }
     const headers = Object.fromEntries(
       lines.map((line) => {
         const colon = line.indexOf(':');

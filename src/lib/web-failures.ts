@@ -3,7 +3,7 @@ import { TransientError } from './retry.ts';
 
 /** What the network does, or undici says of it. */
 const NETWORK =
-  /^(E(CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)|ENOTFOUND|UND_ERR_(SOCKET|\w*TIMEOUT|RES\w+|INFO)|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/;
+  /^(E(CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)|ENOTFOUND|UND_ERR_(SOCKET|\w*TIMEOUT|RES\w+|INFO|HEADERS_OVERFLOW)|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/;
 /** What Node says of certificates (OpenSSL's verification results, and its own check of the name). */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|CRL|HOSTNAME_MISMATCH/;
 const NO_TLS = /^(EPROTO|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG)$/;
