@@ -8,7 +8,7 @@ import { type Digest, hexOf } from '../../src/lib/digest.ts';
 import { holderOf } from '../../src/lib/holder.ts';
 import { byBytes } from '../../src/lib/json.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
-import { type DataMachine, dataMachine } from '../support/data-cache.ts';
+import { type DataMachine, dataMachine, writeAll } from '../support/data-cache.ts';
 import { refusalOf } from '../support/workshop.ts';
 
 const MiB = 2 ** 20;
@@ -93,6 +93,26 @@ describe('a data set of a store', () => {
     await rm(join(path, '1'), { recursive: true });
     await use(digest);
     expect(await text(path, '1/1.bin')).toMatch(/^1 1 1 /);
+  });
+
+  test('in which somebody put other things in the place of files and folders is mended, and nothing elsewhere is touched', async () => {
+    const digest = await machine.push(SET);
+    const { path } = await use(digest);
+    const elsewhere = join(machine.root, 'elsewhere');
+    await writeAll(elsewhere, { '1.txt': 'mine', 'more.txt': 'mine, too' });
+    await chmod(path, 0o755);
+    await chmod(join(path, 'a'), 0o755);
+    await rm(join(path, 'b.txt'));
+    await writeAll(path, { 'b.txt/inside': 'a folder now' });
+    await rm(join(path, 'a'), { recursive: true });
+    await symlink(elsewhere, join(path, 'a'));
+    await use(digest);
+    expect([await text(path, 'b.txt'), await text(path, 'a/1.txt')]).toEqual(['three', 'one']);
+    await rm(path, { recursive: true });
+    await symlink(elsewhere, path);
+    await use(digest);
+    expect(await text(path, 'a/2.txt')).toBe('two');
+    expect(await readdir(elsewhere)).toEqual(['1.txt', 'more.txt']);
   });
 
   test('of which a file was touched is read again, and not fetched', async () => {

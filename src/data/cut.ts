@@ -65,7 +65,7 @@ function rankOf(path: string): number {
 /** Bytes of shards in memory at a time, about. */
 const MEMORY = 96 * MiB;
 
-/** How many parts may be worked on at a time, of which the shards have these sizes in bytes. */
+/** How many parts may be packed at a time, of which the shards have these sizes in bytes. */
 export function shardsAtOnce(sizes: readonly number[]): number {
   const largest = sizes.reduce((most, size) => Math.max(most, size), 1);
   return Math.min(8, Math.max(2, Math.floor(MEMORY / largest)));

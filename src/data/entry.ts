@@ -1,6 +1,7 @@
 import { appendFile, chmod, lstat, mkdir, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { codeOf } from '../lib/errors.ts';
 import { keyOf } from '../lib/file-state.ts';
 import { readIfThere, writeWhole } from '../lib/files.ts';
 import { inParallel } from '../lib/in-parallel.ts';
@@ -32,7 +33,7 @@ export class Entry {
 
   /** What lies in a folder; undefined when nothing there tells what it is. */
   static async open(folder: string): Promise<Entry | undefined> {
-    await mkdir(join(folder, 'content'), { recursive: true });
+    await ensureFolder(join(folder, 'content'));
     const parsed = planSchema.safeParse(tryJson((await readIfThere(join(folder, 'plan.json'))) ?? ''));
     if (!parsed.success) return undefined;
     const stamps = new Map<string, string>();
@@ -97,7 +98,11 @@ export class Entry {
       const target = join(this.#content, path);
       await chmod(placeOf(path), 0o444);
       await mkdir(dirname(target), { recursive: true });
-      await rename(placeOf(path), target);
+      await rename(placeOf(path), target).catch(async (error: unknown) => {
+        if (codeOf(error) !== 'EISDIR') throw error;
+        await rm(target, { recursive: true });
+        await rename(placeOf(path), target);
+      });
       return [path, keyOf(await lstat(target, { bigint: true }))];
     });
     await this.#note(await Promise.all(adopted));
@@ -105,10 +110,10 @@ export class Entry {
 
   /** Writes down how large it is, where the plan did not know. */
   async settle(): Promise<void> {
+    if (this.plan.bytes !== null) return;
     const { files } = await listStamps(this.#content);
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
-    if (this.plan.bytes === null)
-      await writeWhole(join(this.folder, 'plan.json'), JSON.stringify({ ...this.plan, bytes }));
+    await writeWhole(join(this.folder, 'plan.json'), JSON.stringify({ ...this.plan, bytes }));
   }
 
   /** Notes that it was used now, for who has to choose what goes. */
@@ -152,6 +157,13 @@ export class Entry {
 export async function removeEntry(folder: string): Promise<void> {
   await chmodFolders(join(folder, 'content'), 0o755).catch(() => {});
   await rm(folder, { recursive: true, force: true });
+}
+
+/** Nothing below a link is ours to look at or to remove. */
+async function ensureFolder(folder: string): Promise<void> {
+  const found = await lstat(folder).catch(() => undefined);
+  if (found !== undefined && !found.isDirectory()) await rm(folder);
+  await mkdir(folder, { recursive: true });
 }
 
 async function chmodFolders(folder: string, mode: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MachineError, UserError } from '../lib/errors.ts';
+import { codeOf, MachineError, UserError } from '../lib/errors.ts';
 import { exclusively } from '../lib/exclusive.ts';
 import { holderOf, lives } from '../lib/holder.ts';
 import { tryJson } from '../lib/json.ts';
@@ -83,7 +83,7 @@ export async function makeRoom({ folder, limit, log }: CachePlace, coming: Comin
 /** Ends the removals of processes that were killed. */
 async function sweep(folder: string): Promise<void> {
   for (const name of await readdir(folder))
-    if (name.includes('.gone-')) await removeEntry(join(folder, name));
+    if (name.includes('.gone-')) await removeEntry(join(folder, name)).catch(ifGone);
 }
 
 async function listKept(folder: string): Promise<Kept[]> {
@@ -107,7 +107,7 @@ async function remove(folder: string, { key, name }: Kept): Promise<boolean> {
   try {
     const isUsed = await exclusively(join(folder, `${key}.lock`), giveUp, async () => {
       const used = await isLeased(folder, key);
-      if (!used) await rename(join(folder, name), gone);
+      if (!used) await rename(join(folder, name), gone).catch(ifGone);
       return used;
     });
     if (isUsed) return false;
@@ -115,8 +115,13 @@ async function remove(folder: string, { key, name }: Kept): Promise<boolean> {
     if (error === busy) return false;
     throw error;
   }
-  await removeEntry(gone);
+  await removeEntry(gone).catch(ifGone);
   return true;
+}
+
+/** Another process removes the same thing. */
+function ifGone(error: unknown): void {
+  if (!['ENOENT', 'ENOTEMPTY'].includes(codeOf(error) ?? '')) throw error;
 }
 
 async function isLeased(folder: string, key: string): Promise<boolean> {

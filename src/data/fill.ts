@@ -1,13 +1,11 @@
+import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { extractInto } from '../lib/archive/extract.ts';
 import { inParallel } from '../lib/in-parallel.ts';
 import type { Log } from '../lib/log.ts';
 import { Meter } from '../lib/progress.ts';
-import { countBytes } from '../lib/streams.ts';
-import { shardsAtOnce } from './cut.ts';
+import { AT_ONCE } from '../store/store.ts';
 import type { Entry } from './entry.ts';
 import { completePart } from './part-file.ts';
 import type { Source, Unit } from './source.ts';
@@ -23,22 +21,16 @@ export async function fill(
   const all = new Map(entry.plan.units.map((unit, i) => [unit, i]));
   const fetch = async (unit: Unit): Promise<void> => {
     signal.throwIfAborted();
-    const place = await entry.aside(String(all.get(unit)));
-    if (unit.kind === 'shard') {
-      await unpackShard(unit, place, source, progress.moved);
-      await entry.adopt(unit, (path) => join(place, path));
-      await rm(place, { recursive: true });
-    } else {
-      await completePart(place, source, unit, signal, progress.moved);
-      await entry.adopt(unit, () => place);
-    }
+    const part = await entry.aside(String(all.get(unit)));
+    await completePart(part, source, unit, signal, progress.moved);
+    if (unit.kind !== 'shard') return entry.adopt(unit, () => part);
+    const unpacked = `${part}.unpacked`;
+    await unpack(unit, part, source, unpacked);
+    await entry.adopt(unit, (path) => join(unpacked, path));
+    for (const done of [unpacked, part]) await rm(done, { recursive: true });
   };
   try {
-    await inParallel(
-      units,
-      shardsAtOnce(units.map(({ kind, size }) => (kind === 'shard' ? (size ?? 0) : 0))),
-      fetch,
-    );
+    await inParallel(units, AT_ONCE, fetch);
   } finally {
     progress.end();
   }
@@ -52,15 +44,8 @@ export function bytesOf(units: readonly Unit[]): number | undefined {
   );
 }
 
-/** Its digest is proved before its first byte is parsed; a store's stream fails where it differs. */
-async function unpackShard(
-  unit: Unit,
-  place: string,
-  source: Source,
-  onBytes: (count: number) => void,
-): Promise<void> {
-  const bytes = await buffer(countBytes(await source.open(unit, 0), onBytes));
-  await rm(place, { recursive: true, force: true });
+/** Its digest was proved before its first byte is parsed. */
+async function unpack(unit: Unit, tar: string, source: Source, folder: string): Promise<void> {
   const expected = new Map(unit.files.map(([path, size]) => [path, size ?? 0]));
   const total = [...expected.values()].reduce((sum, size) => sum + size, 0);
   const rules = {
@@ -69,5 +54,6 @@ async function unpackShard(
     limits: { entries: expected.size * 2 + 1000, bytes: total, fileBytes: total, ratio: 1 },
     expected,
   };
-  await extractInto(place, rules, (into) => into.tar(Readable.from([bytes])));
+  await rm(folder, { recursive: true, force: true });
+  await extractInto(folder, rules, (into) => into.tar(createReadStream(tar, { highWaterMark: 1 << 20 })));
 }

@@ -18,6 +18,11 @@ export async function completePart(
   onBytes: (count: number) => void,
 ): Promise<void> {
   const had = (await stat(part).catch(() => undefined))?.size ?? 0;
+  if (had === 0 && source.fetchInto !== undefined) {
+    await rm(part, { force: true });
+    if (await source.fetchInto(unit, part)) return onBytes(unit.size ?? 0);
+    await rm(part, { force: true });
+  }
   const found = await append(part, had, source, unit, signal, onBytes);
   if (found === undefined || found === unit.hex) return;
   await rm(part);

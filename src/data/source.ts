@@ -35,6 +35,8 @@ export interface Source {
   plan(): Promise<Plan>;
   /** A unit's bytes from an offset on. */
   open(unit: Unit, offset: number): Promise<AsyncIterable<Buffer>>;
+  /** Writes a unit, proved, into a new file, faster than a stream could; false, with that file in any state, where it cannot. */
+  fetchInto?(unit: Unit, file: string): Promise<boolean>;
   /** Whether what is opened at its beginning fails by itself when the bytes are not those of the digest. */
   readonly proves: boolean;
   /** What to do when the bytes are not those of the digest. */

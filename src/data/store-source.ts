@@ -55,6 +55,10 @@ export class StoreSource implements Source {
       : this.#pieces(`sha256:${hex}`, offset, size ?? 0);
   }
 
+  async fetchInto({ hex, size }: Unit, file: string): Promise<boolean> {
+    return (await this.#store.fetch?.({ digest: `sha256:${hex}`, size: size ?? 0 }, file)) ?? false;
+  }
+
   async *#pieces(digest: Digest, offset: number, size: number): AsyncGenerator<Buffer> {
     for (let at = offset; at < size; ) {
       const piece = await this.#store.peek(digest, at, Math.min(PIECE, size - at));
