@@ -64,17 +64,20 @@ export class Referrers {
     this.#isOffered = true;
   }
 
-  /** All records whose subject is this one. */
+  /** All records whose subject is this one: what a list says is believed of none. */
   async of(subject: Digest): Promise<Digest[]> {
-    if (await this.areOffered(subject)) return this.#listed(subject);
-    const index = (await this.#fallback(subject)) ?? [];
-    const tagged = await this.#tags.withPrefix(`of-${hexOf(subject, 12)}-`);
-    const candidates = new Set([...index.map(({ digest }) => digest), ...tagged.values()]);
-    const found = await pLimit(AT_ONCE).map([...candidates], async (digest) => {
+    const found = await pLimit(AT_ONCE).map([...(await this.#candidates(subject))], async (digest) => {
       const bytes = await this.#manifests.get(digest);
       return bytes !== undefined && subjectIn(bytes) === subject ? [digest] : [];
     });
     return found.flat();
+  }
+
+  async #candidates(subject: Digest): Promise<ReadonlySet<Digest>> {
+    if (await this.areOffered(subject)) return this.#listed(subject);
+    const index = (await this.#fallback(subject)) ?? [];
+    const tagged = await this.#tags.withPrefix(`of-${hexOf(subject, 12)}-`);
+    return new Set([...index.map(({ digest }) => digest), ...tagged.values()]);
   }
 
   /** The tag by which a record is found from its subject, for registries without the API. */
@@ -127,7 +130,7 @@ export class Referrers {
     return mended;
   }
 
-  async #listed(subject: Digest): Promise<Digest[]> {
+  async #listed(subject: Digest): Promise<ReadonlySet<Digest>> {
     const found: Digest[] = [];
     let url: URL | undefined = this.#listOf(subject);
     for (let isFirst = true; url !== undefined; isFirst = false) {
@@ -139,7 +142,7 @@ export class Referrers {
       found.push(...(page?.digests ?? []));
       url = page?.next;
     }
-    return [...new Set(found)];
+    return new Set(found);
   }
 
   #listOf(subject: Digest): URL {

@@ -34,8 +34,8 @@ export async function sendFile(
   const task = { method: 'PUT', url: url.href, headers, file, size } as const;
   const times = { silence: SILENCE_MS, patience: PATIENCE_MS };
   const sent = await threads.run({ ...task, ...times }, progress.moved, signal);
-  if (sent.kind === 'shorter' || sent.kind === 'untrusted') return undefined;
   if (sent.kind === 'broken') throw new TransientError(`the connection broke: ${sent.why}`);
+  if (sent.kind !== 'answered') return undefined;
   if (sent.status === 401 || (sent.status >= 300 && sent.status < 400)) return undefined;
   const body = Readable.from(Buffer.from(sent.body), { objectMode: false });
   return refuseTransient('PUT', { status: sent.status, headers: sent.headers, url, body });
