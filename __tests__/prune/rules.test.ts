@@ -162,7 +162,16 @@ describe('a data set', () => {
       const data = { a: { path: 'a', digest } };
       const trainer = await putTrainer(store, { 'train.py': `# ${day}` }, { data });
       await putSource(store, trainer.digest, `${day}`);
-      const segments = [{ startedAt: dayText(day), endedAt: dayText(day), status: 0, signal: null }];
+      const segments = [
+        {
+          startedAt: dayText(day),
+          endedAt: dayText(day),
+          status: 0,
+          signal: null,
+          state: 'succeeded',
+          host: 'box',
+        },
+      ];
       await putRun(store, trainer.digest, { claims: { segments } });
     }
     await nameOn(store, 100);

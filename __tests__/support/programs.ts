@@ -35,6 +35,9 @@ export async function putTrainer(
     data: {},
     env: [],
     resources: {},
+    finite: [],
+    launcher: { kind: 'local' },
+    checkpoints: { keep: 2 },
     ...overrides,
   };
   return { ...(await putRecord<ProgramConfig>(store, program, { config, layers })), config };

@@ -39,7 +39,7 @@ export async function putRun(
     state: 'succeeded',
     commit: null,
     metrics: { accuracy: 0.97, loss: 0.1 },
-    segments: [{ startedAt: TIME, endedAt: TIME, status: 0, signal: null }],
+    segments: [{ startedAt: TIME, endedAt: TIME, status: 0, signal: null, state: 'succeeded', host: 'box' }],
     machine: {
       os: 'Linux',
       architecture: 'x64',

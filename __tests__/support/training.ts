@@ -60,6 +60,8 @@ export async function trainingMachine(): Promise<TrainingMachine> {
       openStore: async (value) => new LayoutStore(value),
       sleep: async () => {},
     },
+    checkpoints: join(root, 'checkpoints'),
+    leases: join(root, 'leases'),
     environments: join(root, 'environments'),
     uv: () => tool('uv'),
     console: (work) => withInertConsole((chunk) => chunks.push(Buffer.from(chunk)), work),

@@ -32,7 +32,7 @@ export const action = defineAction({
       },
       summary: trainSummary(result, handoff.limits),
       ...(config.state !== 'succeeded' && {
-        failure: `the training ${config.state === 'failed' ? 'failed' : 'was cancelled'}: ${config.reason} (Run ${digest})`,
+        failure: `the training ${config.state === 'cancelled' ? 'was cancelled' : 'failed'}: ${config.reason} (Run ${digest})`,
       }),
     };
   },
@@ -53,6 +53,8 @@ function depsOf(job: Job, handoff: Store): TrainDeps {
       limit: dataLimit(env.TRAINYARD_DATA_LIMIT),
       openStore: (value, place) => job.openStore(value, place),
     },
+    checkpoints: env.TRAINYARD_CHECKPOINTS || join(cache, 'checkpoints'),
+    leases: env.TRAINYARD_LEASES || '/tmp/trainyard-gpus',
     environments: join(cache, 'environments'),
     uv: () => findUv({ env, log, signal, cache, scratch: () => job.scratch() }),
     console: (work) =>

@@ -6,6 +6,7 @@ import type { Project } from '../source/project.ts';
 import type { YamlFile } from '../source/yaml.ts';
 import { packArchive } from './archive.ts';
 import { pinData } from './data.ts';
+import { checkpointsOf, launcherOf } from './launching.ts';
 import { type LockFile, readEnvironment } from './lock.ts';
 import { checkPlaceholders } from './placeholders.ts';
 import { readConfigSchema, readParams } from './settings.ts';
@@ -37,6 +38,11 @@ export async function prepareTrainer(
       Object.entries(part.resources).filter((entry): entry is [string, number] => entry[1] !== undefined),
     ),
     ...(part.timeout !== undefined && { timeoutSeconds: part.timeout }),
+    ...(part.silence !== undefined && { silenceSeconds: part.silence }),
+    finite: part.finite,
+    launcher: launcherOf(part.launcher),
+    checkpoints: checkpointsOf(file.value),
+    ...(part.smoke !== undefined && { smoke: part.smoke }),
   };
   checkPlaceholders(config, file.place(['trainer', 'command']));
   return { config, ...files };

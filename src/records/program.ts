@@ -41,6 +41,40 @@ const common = {
   environment: programEnvironment,
 };
 
+const torchrun = {
+  /** Processes of each node; absent for one per GPU. */
+  processes: z.int().positive().optional(),
+  /** How often all workers may be started again after one of them failed. */
+  restarts: z.int().nonnegative(),
+};
+
+/** What starts the program; it is no part of the training id. */
+export const launcher = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('local') }),
+  z.strictObject({ kind: z.literal('torchrun'), ...torchrun }),
+  z.strictObject({
+    kind: z.literal('slurm'),
+    nodes: z.int().positive(),
+    /** Of each node. */
+    tasks: z.int().positive(),
+    gpus: z.int().nonnegative(),
+    cpus: z.int().positive().optional(),
+    partition: z.string().optional(),
+    timeSeconds: z.number().positive().optional(),
+    /** More options of sbatch, each one argument. */
+    options: z.array(z.string()),
+    torchrun: z.strictObject(torchrun).optional(),
+  }),
+]);
+export type Launcher = z.infer<typeof launcher>;
+
+/** How many checkpoints stay durable besides the best one. */
+export const checkpointPolicy = z.strictObject({
+  keep: z.int().positive(),
+  best: z.strictObject({ metric: z.string(), goal: z.enum(['maximize', 'minimize']) }).optional(),
+});
+export type CheckpointPolicy = z.infer<typeof checkpointPolicy>;
+
 export const trainerConfig = z.strictObject({
   role: z.literal('trainer'),
   ...common,
@@ -51,6 +85,14 @@ export const trainerConfig = z.strictObject({
   env: z.array(variableName),
   resources: z.record(z.string(), z.number()),
   timeoutSeconds: z.number().positive().optional(),
+  /** How long it may be silent before it counts as hung. */
+  silenceSeconds: z.number().positive().optional(),
+  /** Metrics that must stay finite. */
+  finite: z.array(z.string()),
+  launcher,
+  checkpoints: checkpointPolicy,
+  /** Parameters laid over the others for a try of a few steps. */
+  smoke: z.strictObject({ params: z.record(z.string(), json) }).optional(),
 });
 export type TrainerConfig = z.infer<typeof trainerConfig>;
 

@@ -5,10 +5,59 @@ import { defineKind } from './kind.ts';
 import { digest } from './oci.ts';
 import type { ProgramEnvironment } from './program.ts';
 
-export const runState = z.enum(['succeeded', 'failed', 'cancelled']);
+export const runState = z.enum([
+  'succeeded',
+  /** Stopped with a checkpoint, to be continued. */
+  'checkpointed',
+  'cancelled',
+  'out-of-memory',
+  'out-of-gpu-memory',
+  'disk-full',
+  /** Silent for too long. */
+  'hung',
+  /** A metric that must stay finite did not. */
+  'diverged',
+  'failed',
+]);
 export type RunState = z.infer<typeof runState>;
 
 const time = z.iso.datetime();
+const amount = z.number().nonnegative();
+
+/** What a segment used of its machine; what could not be measured is absent. */
+export const usage = z.strictObject({
+  seconds: amount,
+  /** How many GPUs it had. */
+  gpus: z.int().nonnegative(),
+  /** From 0 to 1, the mean over all GPUs and the whole time. */
+  gpuUse: z.number().min(0).max(1).optional(),
+  gpuMemoryPeakBytes: amount.optional(),
+  energyJoules: amount.optional(),
+  cpuSeconds: amount.optional(),
+  memoryPeakBytes: amount.optional(),
+  /** In the currency of the price that was given. */
+  cost: amount.optional(),
+});
+export type Usage = z.infer<typeof usage>;
+
+/** A checkpoint that was durable; the step as the program named it. */
+export const checkpointMark = z.strictObject({ digest, name: z.string(), step: z.number().optional() });
+export type CheckpointMark = z.infer<typeof checkpointMark>;
+
+/** One uninterrupted stretch of a training. */
+export const segment = z.strictObject({
+  startedAt: time,
+  endedAt: time,
+  status: z.number().nullable(),
+  signal: z.string().nullable(),
+  state: runState,
+  /** The machine's name. */
+  host: z.string(),
+  /** What it went on from. */
+  resumedFrom: checkpointMark.optional(),
+  usage: usage.optional(),
+});
+export type Segment = z.infer<typeof segment>;
 
 export const runConfig = z.strictObject({
   trainingId: digest,
@@ -21,19 +70,22 @@ export const runConfig = z.strictObject({
   data: z.record(z.string(), digest),
   /** The last value of every metric. */
   metrics: z.record(z.string(), z.number()),
-  segments: z.array(
-    z.strictObject({
-      startedAt: time,
-      endedAt: time,
-      status: z.number().nullable(),
-      signal: z.string().nullable(),
-    }),
-  ),
+  /** All segments of the training, this one last. */
+  segments: z.array(segment).min(1),
+  /** The Run of the segment before. */
+  previous: digest.optional(),
+  /** The newest durable checkpoint when it ended. */
+  checkpoint: checkpointMark.optional(),
   machine: z.strictObject({
     os: z.string(),
     architecture: z.string(),
     processors: z.number(),
     memoryBytes: z.number(),
+    gpus: z
+      .array(
+        z.strictObject({ name: z.string(), memoryBytes: amount.optional(), driver: z.string().optional() }),
+      )
+      .optional(),
     python: z.string().nullable(),
     trainyard: z.string(),
   }),

@@ -33,6 +33,28 @@ const image = z
   .regex(/^[^\s@]+@sha256:[0-9a-f]{64}$/, 'an image pinned by digest: HOST/REPO@sha256:…')
   .describe('A container image instead of python');
 
+const torchrun = strict({
+  processes: z.int().positive().optional().describe('Processes of each node; without it one per GPU'),
+  restarts: z.int().nonnegative().default(0).describe('How often all workers may be started again'),
+});
+
+const slurm = strict({
+  nodes: z.int().positive().default(1),
+  tasks: z.int().positive().default(1).describe('Tasks of each node'),
+  gpus: z.int().nonnegative().default(0).describe('GPUs of each node'),
+  cpus: z.int().positive().optional().describe('Processors of each task'),
+  partition: z.string().min(1).optional(),
+  time: duration.optional().describe('The time limit of the Slurm job, e.g. 12h'),
+  options: z.array(z.string().startsWith('-')).default([]).describe('More options of sbatch'),
+  torchrun: torchrun.optional().describe('Starts torchrun on every node'),
+});
+
+const launcher = z.union(
+  [z.enum(['local', 'torchrun']), strict({ torchrun }), strict({ slurm })],
+  'local, torchrun, {torchrun: {…}} or {slurm: {…}}',
+);
+export type LauncherSource = z.output<typeof launcher>;
+
 const trainer = strict({
   source: globs,
   python: python.optional(),
@@ -61,6 +83,21 @@ const trainer = strict({
     .default({})
     .describe('What a runner must have'),
   timeout: duration.optional().describe('When a training is ended, e.g. 2h'),
+  silence: duration.optional().describe('How long it may print nothing before it counts as hung, e.g. 30m'),
+  finite: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Metrics that end the training when they become NaN or infinite'),
+  launcher: launcher.default('local').describe('What starts the program'),
+  checkpoints: strict({
+    keep: z.int().positive().default(2).describe('How many of the newest stay'),
+    best: z.string().min(1).optional().describe('A metric; the checkpoint with its best value stays, too'),
+  })
+    .prefault({})
+    .describe('Which checkpoints are kept'),
+  smoke: strict({ params: z.record(z.string(), json).default({}) })
+    .optional()
+    .describe('A try of a few steps, before a GPU is asked for'),
 });
 
 const server = strict({
@@ -131,6 +168,15 @@ export const projectSchema = strict({
       message: `${name} and ${first} are one name in TRAINYARD_DATA_…; rename one`,
     });
   });
+  const { best } = context.value.trainer.checkpoints;
+  if (best !== undefined && context.value.metrics[best] === undefined) {
+    context.issues.push({
+      code: 'custom',
+      path: ['trainer', 'checkpoints', 'best'],
+      input: best,
+      message: `whether more or less of ${best} is better must be said: metrics: {${best}: {goal: maximize}}`,
+    });
+  }
   for (const role of ['trainer', 'server'] as const) {
     const part = context.value[role];
     if (part !== undefined && (part.python === undefined) === (part.image === undefined)) {

@@ -1,12 +1,22 @@
 import { block, code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
-import { OUTPUT_LAYER, type RunConfig } from '../records/run.ts';
+import { OUTPUT_LAYER, type RunConfig, type RunState } from '../records/run.ts';
 import type { TrainResult } from '../train/request.ts';
 import { lineChart } from './chart.ts';
 import { durationText, figure, short } from './figures.ts';
 
 const CHARTS = 2;
-const MARKS = { succeeded: '✅', failed: '❌', cancelled: '⏹' };
+const MARKS: Readonly<Record<RunState, string>> = {
+  succeeded: '✅',
+  checkpointed: '⏸',
+  cancelled: '⏹',
+  'out-of-memory': '❌',
+  'out-of-gpu-memory': '❌',
+  'disk-full': '❌',
+  hung: '❌',
+  diverged: '❌',
+  failed: '❌',
+};
 
 /** What came of a training: metrics and their course, or why there is no model and what to do. */
 export function trainSummary(

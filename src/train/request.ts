@@ -17,6 +17,20 @@ export interface TrainRequest {
   readonly params: JsonObject;
   /** The commit whose workflow started this; null outside a workflow. */
   readonly commit: string | null;
+  /** Asks the program to checkpoint and stop after so many seconds, counted from the step's start. */
+  readonly timeBudgetSeconds?: number | undefined;
+  /** The Run of the segment before. */
+  readonly previous?: Digest | undefined;
+  /** Trains though a finished Run of this training is known. */
+  readonly force?: boolean;
+  /** A try of a few steps with trainer.smoke's parameters and no GPU; nothing is recorded that could be packaged. */
+  readonly smoke?: boolean;
+  /** Refuses a runner that earlier jobs have used. */
+  readonly singleUse?: boolean;
+  /** How long a GPU is waited for. */
+  readonly gpuWaitSeconds?: number | undefined;
+  /** Of the machine, in any currency. */
+  readonly pricePerHour?: number | undefined;
 }
 
 /** What fetching data takes besides what every training has. */
@@ -41,6 +55,10 @@ export interface TrainDeps {
   readonly digests: DigestCache;
   /** How data sets of other places come here. */
   readonly data: DataFetching;
+  /** Where checkpoints are made durable: a folder, or `oci://HOST/REPOSITORY`. */
+  readonly checkpoints: string;
+  /** The folder in which trainings of this machine lease its GPUs; they clean up after those with whom they share it. */
+  readonly leases: string;
   /** Where Python environments are kept between trainings. */
   readonly environments: string;
   /** The path of uv. */

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { type RunConfig, run } from '../records/run.ts';
 import { trainingOf } from '../records/training.ts';
 import { getTrainer } from '../store/programs.ts';
@@ -40,7 +41,7 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
       ...(reason !== undefined && { reason }),
       commit: request.commit,
       metrics: metrics.last,
-      segments: [{ startedAt, endedAt, ...ending.exit }],
+      segments: [{ startedAt, endedAt, ...ending.exit, state, host: hostname() }],
       machine: describeMachine(prepared.python),
     };
     const last = await lastLines(workspace.log, 20);
