@@ -168,7 +168,7 @@ describe('a data set', () => {
           endedAt: dayText(day),
           status: 0,
           signal: null,
-          state: 'succeeded',
+          state: 'succeeded' as const,
           host: 'box',
         },
       ];
