@@ -5,5 +5,7 @@ export default {
   testPathIgnorePatterns: ['<rootDir>/__tests__/engines/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
-  testTimeout: 30_000,
+  testTimeout: 60_000,
+  // Most of the long files wait for processes, not for a core.
+  maxWorkers: 2,
 };
