@@ -5,7 +5,7 @@ import type { Log } from '../lib/log.ts';
 import { startGroup } from '../lib/process.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import { type Ending, follow } from './follow.ts';
-import { Metrics } from './metrics.ts';
+import { Metrics } from './metrics/metrics.ts';
 import { trainingMarker } from './orphans.ts';
 import type { Prepared } from './prepare.ts';
 import type { TrainDeps } from './request.ts';

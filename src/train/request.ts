@@ -8,7 +8,7 @@ import type { Stored } from '../records/kind.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import type { RunConfig } from '../records/run.ts';
 import type { Store } from '../store/store.ts';
-import type { Series } from './series.ts';
+import type { Series } from './metrics/series.ts';
 
 export interface TrainRequest {
   /** The trainer Program that build made. */

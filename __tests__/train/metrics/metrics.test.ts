@@ -2,8 +2,8 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { run } from '../../src/lib/process.ts';
-import { Metrics } from '../../src/train/metrics.ts';
+import { run } from '../../../src/lib/process.ts';
+import { Metrics } from '../../../src/train/metrics/metrics.ts';
 
 let folder: string;
 let file: string;

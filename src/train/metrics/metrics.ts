@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { codeOf } from '../lib/errors.ts';
-import { type MetricsLine, parseMetricsLine } from './metrics-line.ts';
+import { codeOf } from '../../lib/errors.ts';
+import { type MetricsLine, parseMetricsLine } from './line.ts';
 import { Series } from './series.ts';
 
 /** A program that has no end of names, or of one line, must not fill our memory. */
