@@ -41,7 +41,13 @@ export const usage = z.strictObject({
 export type Usage = z.infer<typeof usage>;
 
 /** A checkpoint that was durable; the step as the program named it. */
-export const checkpointMark = z.strictObject({ digest, name: z.string(), step: z.number().optional() });
+export const checkpointMark = z.strictObject({
+  digest,
+  name: z.string(),
+  step: z.number().optional(),
+  /** When the program had finished writing it: what was done after that is lost when the program is. */
+  madeAt: time,
+});
 export type CheckpointMark = z.infer<typeof checkpointMark>;
 
 /** One uninterrupted stretch of a training. */

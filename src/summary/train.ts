@@ -1,22 +1,12 @@
 import { block, code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
-import { OUTPUT_LAYER, type RunConfig, type RunState } from '../records/run.ts';
+import { OUTPUT_LAYER, type RunConfig } from '../records/run.ts';
 import type { TrainResult } from '../train/request.ts';
 import { lineChart } from './chart.ts';
 import { durationText, figure, short } from './figures.ts';
+import { MARKS, segmentsTable, timeOf, usageLine } from './segments.ts';
 
 const CHARTS = 2;
-const MARKS: Readonly<Record<RunState, string>> = {
-  succeeded: '✅',
-  checkpointed: '⏸',
-  cancelled: '⏹',
-  'out-of-memory': '❌',
-  'out-of-gpu-memory': '❌',
-  'disk-full': '❌',
-  hung: '❌',
-  diverged: '❌',
-  failed: '❌',
-};
 
 /** What came of a training: metrics and their course, or why there is no model and what to do. */
 export function trainSummary(
@@ -32,7 +22,7 @@ export function trainSummary(
   ]);
   const charts = [...series].map(([name, { points }]) => lineChart(name, points)).filter(Boolean);
   return [
-    `### ${MARKS[config.state]} ${plain(trainer.config.name)} · run ${short(run.digest)} · ${config.state} ${succeeded ? 'in' : 'after'} ${timeOf(config)}`,
+    `### ${MARKS[config.state]} ${plain(trainer.config.name)} · run ${short(run.digest)} · ${config.state} ${succeeded ? 'in' : 'after'} ${durationText(timeOf(config))}`,
     config.reason === undefined ? '' : `**Why:** ${plain(config.reason)}.`,
     !succeeded && lastLines.length > 0 ? `The last lines of its log:\n\n${block(lastLines.join('\n'))}` : '',
     metrics.length > 0 ? table(['metric', '>last', 'first → last'], metrics) : '',
@@ -45,7 +35,9 @@ export function trainSummary(
       'Data',
       Object.entries(config.data).map(([name, digest]) => `${name} ${hexOf(digest, 12)}`),
     ),
+    segmentsTable(config),
     machineOf(config),
+    usageLine(config),
     next(run.manifest.layers.filter(({ mediaType }) => mediaType === OUTPUT_LAYER).length, config, limits),
     digests([
       ['run', run.digest],
@@ -63,8 +55,12 @@ function listOf(title: string, values: readonly string[]): string {
 
 function machineOf({ machine }: RunConfig): string {
   const memory = Math.round(machine.memoryBytes / 2 ** 30);
+  const gpus = (machine.gpus ?? []).map(({ name }) => name);
+  const kinds = [...new Set(gpus)].map(
+    (name) => `${gpus.filter((one) => one === name).length} × ${plain(name)}`,
+  );
   const python = machine.python === null ? '' : ` · Python ${machine.python}`;
-  return `**Machine** ${machine.os} ${machine.architecture} · ${machine.processors} processors · ${memory} GiB${python}`;
+  return `**Machine** ${machine.os} ${machine.architecture} · ${machine.processors} processors · ${memory} GiB${kinds.map((kind) => ` · ${kind}`).join('')}${python}`;
 }
 
 function next(outputs: number, { state }: RunConfig, limits: string | undefined): string {
@@ -75,10 +71,7 @@ function next(outputs: number, { state }: RunConfig, limits: string | undefined)
       : ' and keeps the Run in the store; until then only the artifacts of this run have it';
   if (state === 'succeeded')
     return `**Next** package-model takes the model out of its ${outputs} outputs${until}.`;
+  if (state === 'checkpointed')
+    return '**Next** the next segment goes on from its checkpoint; there is no model yet.';
   return '**Next** nothing was packaged, and what serves goes on serving. The Run is kept with its log and metrics, without outputs.';
-}
-
-function timeOf({ segments }: RunConfig): string {
-  const spent = segments.map(({ startedAt, endedAt }) => Date.parse(endedAt) - Date.parse(startedAt));
-  return durationText(spent.reduce((sum, time) => sum + time, 0));
 }
