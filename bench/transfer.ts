@@ -14,7 +14,7 @@ import { copyRecord } from '../src/store/copy.ts';
 import { LayoutStore } from '../src/store/layout.ts';
 import { layer, putRecord } from '../src/store/records.ts';
 import { openRegistry } from '../src/store/registry/open.ts';
-import { type Figure, seconds, settle } from './figure.ts';
+import { type Figure, median, seconds, settle } from './figure.ts';
 import { fillRandom } from './random.ts';
 
 const ROUNDS = 5;
@@ -66,9 +66,8 @@ export async function transfer(): Promise<Figure[]> {
       for (const used of [`layout-${round}`, 'pulled', 'oras-pulled'])
         await rm(join(folder, used), { recursive: true });
     }
-    // What else the machine does makes a transfer longer and never shorter.
-    const ratio = (a: readonly number[], b: readonly number[]): number => Math.min(...a) / Math.min(...b);
-    const how = `4 × 512 MB, distribution v3 on this machine; best of ${ROUNDS} each, taken in turn`;
+    const ratio = (a: readonly number[], b: readonly number[]): number => median(a) / median(b);
+    const how = `4 × 512 MB, distribution v3 on this machine; median of ${ROUNDS}, taken in turn`;
     const figure = (name: string, measured: number, limit: number): Figure => ({
       name,
       measured,
