@@ -16,13 +16,13 @@ export async function launch(
   { directory, timeoutSeconds }: TrainerConfig,
   { command, variables }: Prepared,
   workspace: Workspace,
-  { console, signal, log }: TrainDeps,
+  { console, signal, log, leases }: TrainDeps,
 ): Promise<{ ending: Ending; metrics: Metrics }> {
   const metrics = new Metrics(workspace.metrics);
   await writeFile(workspace.log, '');
   const cwd = join(workspace.source, directory);
   const ending = await console(async (lines) => {
-    const marker = await trainingMarker();
+    const marker = await trainingMarker(leases);
     const group = await startGroup(command, { cwd, env: variables, marker }).catch((error: unknown) => {
       throw new UserError(
         `the trainer's command does not start: ${messageOf(error)}. It must be in the environment of its lock, or on this machine`,

@@ -22,7 +22,7 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
   const trainer = await getTrainer(handoff, request.trainer, 'input trainer');
   const training = trainingOf(trainer, request.params, 'input params');
   log.info(`training id ${training.trainingId}`);
-  await endOrphans(log);
+  await endOrphans(deps.leases, log);
   const root = await handoff.scratch();
   try {
     const workspace = await makeWorkspace(root, training.params);
