@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import { type Environment, isReserved, programEnvironment } from '../lib/environment.ts';
 import { UserError } from '../lib/errors.ts';
 import { expand } from '../lib/expand.ts';
@@ -32,13 +33,15 @@ export function commandOf(
  * @param machine this machine's variables
  */
 export function variablesOf(
-  config: TrainerConfig,
+  config: Pick<TrainerConfig, 'env'>,
   data: ReadonlyMap<string, string>,
   workspace: Workspace,
   machine: Environment,
 ): Record<string, string> {
+  const own = programEnvironment(machine, config.env);
   return {
-    ...programEnvironment(machine, config.env),
+    ...own,
+    ...('MLFLOW_TRACKING_URI' in own ? {} : mlflowVariables(workspace)),
     // Else Python keeps its lines back while its output is not a terminal.
     PYTHONUNBUFFERED: '1',
     TRAINYARD_PARAMS_FILE: workspace.params,
@@ -47,6 +50,11 @@ export function variablesOf(
     TRAINYARD_CHECKPOINT_DIR: workspace.checkpoints,
     ...Object.fromEntries([...data].map(([name, path]) => [dataVariable(name), path])),
   };
+}
+
+/** MLflow's newer versions refuse a folder unless they are told that it is meant. */
+function mlflowVariables({ mlflow }: Workspace): Record<string, string> {
+  return { MLFLOW_TRACKING_URI: pathToFileURL(mlflow).href, MLFLOW_ALLOW_FILE_STORE: 'true' };
 }
 
 /** @throws UserError for a declared variable that belongs to the job */

@@ -50,7 +50,7 @@ export async function follow(group: Group, following: Following): Promise<Ending
     await Promise.race([output, sleep(DRAIN_MS, undefined, { ref: false })]);
     for (const stream of [group.stdout, group.stderr]) stream.destroy();
     await Promise.all([output, telling]);
-    tell(console, await metrics.finish());
+    tell(console, metrics, await metrics.finish());
     return { how, exit: await group.exited, survivors };
   } finally {
     over.abort();
@@ -101,17 +101,12 @@ async function copyLines(stream: Readable, console: ProgramConsole, log: FileHan
 
 async function tellMetrics(metrics: Metrics, console: ProgramConsole, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
-    tell(console, await metrics.read());
+    tell(console, metrics, await metrics.read());
     await sleep(METRICS_MS, undefined, { signal: over }).catch(() => {});
   }
 }
 
-/** `step 12 loss 0.31 accuracy 0.95`, on one line whatever the names hold. */
-function tell(console: ProgramConsole, line: MetricsLine | undefined): void {
-  if (line === undefined || line.values.length === 0) return;
-  const { step, values } = line;
-  const parts = values.map(
-    ([name, value]) => `${name.replace(/\p{Cc}/gu, ' ')} ${Number(value.toPrecision(4))}`,
-  );
-  console.say([...(step === undefined ? [] : [`step ${step}`]), ...parts].join(' '));
+function tell(console: ProgramConsole, metrics: Metrics, line: MetricsLine | undefined): void {
+  const text = line && metrics.tell(line);
+  if (text !== undefined) console.say(text);
 }

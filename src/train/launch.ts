@@ -14,13 +14,13 @@ import type { Workspace } from './workspace.ts';
 /** Runs the program to its end; what was odd about it is told after its last line. */
 export async function launch(
   { directory, timeoutSeconds }: TrainerConfig,
-  { command, variables }: Prepared,
+  { command, variables, params }: Prepared,
   workspace: Workspace,
   { console, signal, log, leases }: TrainDeps,
 ): Promise<{ ending: Ending; metrics: Metrics }> {
-  const metrics = new Metrics(workspace.metrics);
   await writeFile(workspace.log, '');
   const cwd = join(workspace.source, directory);
+  const metrics = new Metrics({ ...workspace, directory: cwd }, params);
   const ending = await console(async (lines) => {
     const marker = await trainingMarker(leases);
     const group = await startGroup(command, { cwd, env: variables, marker }).catch((error: unknown) => {
@@ -40,6 +40,5 @@ function warn({ survivors }: Ending, metrics: Metrics, log: Log): void {
     const names = survivors.map(({ pid, command }) => `${pid} (${command})`).join(', ');
     log.warning(`the program left processes running, and they were ended: ${names}`);
   }
-  for (const problem of metrics.problems)
-    log.warning(`TRAINYARD_METRICS_FILE, ${problem}; it is not counted`);
+  for (const problem of metrics.problems) log.warning(`metrics, ${problem}; it is not counted`);
 }

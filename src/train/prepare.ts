@@ -1,3 +1,4 @@
+import type { JsonObject } from '../lib/json.ts';
 import { activated, ensureEnvironment } from '../lib/python.ts';
 import type { Stored } from '../records/kind.ts';
 import type { TrainerConfig } from '../records/program.ts';
@@ -13,6 +14,7 @@ import type { Workspace } from './workspace.ts';
 export interface Prepared {
   readonly command: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
+  readonly params: JsonObject;
   /** Python's version. */
   readonly python: string;
   /** Lets go of the data, after the program's end. */
@@ -41,7 +43,7 @@ export async function prepare(
     );
     signal.throwIfAborted();
     const { release } = data;
-    return { command, variables: activated(variables, python), python: python.python, release };
+    return { command, variables: activated(variables, python), params, python: python.python, release };
   } catch (error) {
     await data.release();
     throw error;

@@ -14,6 +14,8 @@ export interface Workspace {
   readonly params: string;
   /** JSON Lines that the program writes. */
   readonly metrics: string;
+  /** The folder of experiments for MLflow, which makes it. */
+  readonly mlflow: string;
   /** All that the program prints. */
   readonly log: string;
 }
@@ -28,6 +30,7 @@ export async function makeWorkspace(root: string, params: JsonObject): Promise<W
     checkpoints: at('checkpoints'),
     params: at('params.json'),
     metrics: at('metrics.jsonl'),
+    mlflow: at('mlflow'),
     log: at('log.txt'),
   };
   for (const folder of [workspace.source, workspace.output, workspace.checkpoints]) await mkdir(folder);

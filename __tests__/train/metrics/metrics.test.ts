@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { run } from '../../../src/lib/process.ts';
 import { Metrics } from '../../../src/train/metrics/metrics.ts';
+import { placesIn } from '../../support/metrics.ts';
 
 let folder: string;
 let file: string;
@@ -15,7 +16,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the metrics file', () => {
   test('is read as it grows; a line without its end waits', async () => {
-    const metrics = new Metrics(file);
+    const metrics = new Metrics(placesIn(folder));
     expect(await metrics.read()).toBeUndefined();
     await writeFile(file, '{"step": 1, "loss": 1}\n{"step": 2, "lo');
     expect(await metrics.read()).toMatchObject({ step: 1, values: [['loss', 1]] });
@@ -28,13 +29,13 @@ describe('the metrics file', () => {
   });
 
   test('what is no number is left out, and told with its line', async () => {
-    const metrics = new Metrics(file);
+    const metrics = new Metrics(placesIn(folder));
     const lines = [
       '{"loss": NaN, "accuracy": 1}',
       '',
       'oops',
       '[1]',
-      '{"loss": "low"}',
+      '{"low": "low"}',
       '{"__proto__": 2}',
       '{"a": 1',
     ];
@@ -45,16 +46,17 @@ describe('the metrics file', () => {
       ['__proto__', 2],
     ]);
     expect(metrics.problems).toEqual([
-      'line 1 has no finite number for "loss"',
-      'line 3 is not a JSON object',
-      'line 4 is not a JSON object',
-      'line 5 has no finite number for "loss"',
-      'line 7 is not a JSON object',
+      'TRAINYARD_METRICS_FILE: line 1 has no finite number for "loss"',
+      'TRAINYARD_METRICS_FILE: line 3 is not a JSON object',
+      'TRAINYARD_METRICS_FILE: line 4 is not a JSON object',
+      'TRAINYARD_METRICS_FILE: line 5 has no finite number for "low"',
+      'TRAINYARD_METRICS_FILE: line 7 is not a JSON object',
     ]);
+    expect(metrics.nonFinite).toEqual(new Set(['loss']));
   });
 
   test('of many steps a thinned course is kept, with first and last', async () => {
-    const metrics = new Metrics(file);
+    const metrics = new Metrics(placesIn(folder));
     await writeFile(
       file,
       Array.from({ length: 10_000 }, (_, i) => `{"step": ${i}, "loss": ${i / 2}}\n`).join(''),
@@ -69,7 +71,7 @@ describe('the metrics file', () => {
   });
 
   test('that is begun anew forgets what it held', async () => {
-    const metrics = new Metrics(file);
+    const metrics = new Metrics(placesIn(folder));
     await writeFile(file, '{"step": 1, "loss": 1, "gone": 1}\n{"step": 2, "loss": 1}\n');
     await metrics.read();
     await writeFile(file, '{"step": 1, "loss": 3}\n');
@@ -78,21 +80,21 @@ describe('the metrics file', () => {
   });
 
   test('names, problems and lines without end are bounded', async () => {
-    const metrics = new Metrics(file);
+    const metrics = new Metrics(placesIn(folder));
     const names = JSON.stringify(Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`m${i}`, i])));
     await writeFile(file, `${names}\n${'x'.repeat(3 << 20)}\n{"m1": 7}\n`);
     await metrics.finish();
     expect(Object.keys(metrics.last)).toHaveLength(500);
     expect(metrics.last.m1).toBe(7);
     expect(metrics.problems).toHaveLength(6);
-    expect(metrics.problems.at(-1)).toBe('and 96 more like these');
+    expect(metrics.problems.at(-1)).toBe('TRAINYARD_METRICS_FILE: and 96 more like these');
   });
 
   test('that is a pipe or a folder is not waited for', async () => {
     await run(['mkfifo', file]);
-    const metrics = new Metrics(file);
+    const metrics = new Metrics(placesIn(folder));
     await metrics.finish();
-    const inFolder = new Metrics(folder);
+    const inFolder = new Metrics({ ...placesIn(folder), metrics: folder });
     await inFolder.finish();
     expect({ ...metrics.last, ...inFolder.last }).toEqual({});
   });

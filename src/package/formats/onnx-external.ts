@@ -1,6 +1,7 @@
+import { BYTES } from '../../lib/protobuf.ts';
 import type { Cursor } from './cursor.ts';
 import { type Part, quoted, Unfit } from './format.ts';
-import { BYTES, eachField, type Field } from './protobuf.ts';
+import { eachField, type Field } from './protobuf.ts';
 
 /** No name of a tensor or a file is longer, in bytes. */
 const LONGEST = 4096;

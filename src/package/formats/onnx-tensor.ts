@@ -1,8 +1,9 @@
+import { BYTES, VARINT } from '../../lib/protobuf.ts';
 import type { Cursor } from './cursor.ts';
 import { countOf, type Part, quoted, Unfit } from './format.ts';
 import { partOf, readEntry, readString } from './onnx-external.ts';
 import { ONNX_TYPES } from './onnx-types.ts';
-import { BYTES, eachField, type Field, packed, VARINT } from './protobuf.ts';
+import { eachField, type Field, packed } from './protobuf.ts';
 
 /** A string has no fixed width. */
 const STRING = 8;

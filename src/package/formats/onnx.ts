@@ -1,7 +1,8 @@
+import { BYTES } from '../../lib/protobuf.ts';
 import { Cursor } from './cursor.ts';
 import { addValues, type Facts, type ModelFile, type Part, Unfit } from './format.ts';
 import { readTensor } from './onnx-tensor.ts';
-import { BYTES, eachField } from './protobuf.ts';
+import { eachField } from './protobuf.ts';
 
 type Message = 'model' | 'graph' | 'node' | 'attribute' | 'sparse' | 'training' | 'function' | 'tensor';
 

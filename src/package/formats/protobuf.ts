@@ -1,8 +1,6 @@
+import { BYTES, FIXED32, FIXED64, VARINT, varintAt } from '../../lib/protobuf.ts';
 import type { Cursor } from './cursor.ts';
 import { Unfit } from './format.ts';
-
-/** The wire types that are in use. */
-export const [VARINT, FIXED64, BYTES, FIXED32] = [0, 1, 2, 5];
 
 /** A field of a message; the cursor stands at its content. */
 export interface Field {
@@ -36,11 +34,11 @@ export async function eachField(
       start = cursor.position;
       at = 0;
     }
-    const [tag, afterTag] = varintAt(window, at);
+    const [tag, afterTag] = numberAt(window, at);
     const number = Math.floor(tag / 8);
     const wire = tag % 8;
     const isLong = wire === VARINT || wire === BYTES;
-    const [value, begin] = isLong ? varintAt(window, afterTag) : [0, afterTag];
+    const [value, begin] = isLong ? numberAt(window, afterTag) : [0, afterTag];
     const length = wire === BYTES ? value : wire === FIXED64 ? 8 : wire === FIXED32 ? 4 : 0;
     cursor.position = start + begin;
     const fieldEnd = cursor.position + length;
@@ -57,22 +55,18 @@ export async function packed(cursor: Cursor, { end }: Field): Promise<number[]> 
   const bytes = await cursor.take(end - cursor.position);
   const numbers: number[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const [value, next] = varintAt(bytes, at);
+    const [value, next] = numberAt(bytes, at);
     numbers.push(value);
     at = next;
   }
   return numbers;
 }
 
-function varintAt(bytes: Buffer, begin: number): readonly [value: number, next: number] {
-  let value = 0;
-  for (let at = begin; at < begin + 10; at++) {
-    const byte = bytes[at];
-    if (byte === undefined) break;
-    value += (byte & 0x7f) * 2 ** (7 * (at - begin));
-    if (byte < 0x80) return [value, at + 1];
-  }
-  throw new Unfit('is cut off, or no protobuf: a number in it has no end; write it again');
+function numberAt(bytes: Buffer, begin: number): readonly [value: number, next: number] {
+  const found = varintAt(bytes, begin);
+  if (found === undefined)
+    throw new Unfit('is cut off, or no protobuf: a number in it has no end; write it again');
+  return found;
 }
 
 function broken(cursor: Cursor, what: string): Unfit {

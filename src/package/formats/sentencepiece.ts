@@ -1,6 +1,7 @@
+import { BYTES } from '../../lib/protobuf.ts';
 import { Cursor } from './cursor.ts';
 import { type Facts, type ModelFile, Unfit } from './format.ts';
-import { BYTES, eachField } from './protobuf.ts';
+import { eachField } from './protobuf.ts';
 
 /** The fields of a SentencePiece ModelProto: pieces, trainer, normalizer, self-test, denormalizer. */
 const FIELDS = [1, 2, 3, 4, 5];

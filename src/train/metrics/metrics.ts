@@ -1,128 +1,104 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import { codeOf } from '../../lib/errors.ts';
-import { type MetricsLine, parseMetricsLine } from './line.ts';
-import { Series } from './series.ts';
+import { join } from 'node:path';
+import { messageOf } from '../../lib/errors.ts';
+import type { JsonObject } from '../../lib/json.ts';
+import { Collected } from './collected.ts';
+import { HuggingFace } from './hugging-face.ts';
+import { JsonLines } from './json-lines.ts';
+import { Latest } from './latest.ts';
+import type { MetricsLine } from './line.ts';
+import { mergeInto } from './merge.ts';
+import { MlflowFolder } from './mlflow.ts';
+import { Progress } from './progress.ts';
+import type { Series } from './series.ts';
+import type { Source } from './source.ts';
+import { TensorBoard } from './tensorboard.ts';
 
-/** A program that has no end of names, or of one line, must not fill our memory. */
-const MAX_NAMES = 500;
-const MAX_LINE = 2 ** 20;
-const MAX_PROBLEMS = 5;
+/** Where a program may write metrics. */
+export interface MetricsPlaces {
+  /** JSON Lines; in the end it has the points of all sources. Files of ours lie beside it. */
+  readonly metrics: string;
+  readonly output: string;
+  readonly checkpoints: string;
+  /** The folder that MLFLOW_TRACKING_URI names, where it is ours. */
+  readonly mlflow: string;
+  /** The folder that the program is started in. */
+  readonly directory: string;
+}
 
-/** The metrics file of a running program, read as it grows. */
+/** The metrics of a running program, read as they come. Where sources have a metric of the same name, the first one's counts. */
 export class Metrics {
-  readonly #path: string;
-  readonly #series = new Map<string, Series>();
+  readonly #file: string;
+  readonly #all: readonly Collected[];
   readonly #problems: string[] = [];
-  #problemCount = 0;
-  #offset = 0;
-  #line = 0;
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #progress: Progress;
 
-  constructor(path: string) {
-    this.#path = path;
+  /** @param params the training's, for how far it is to go */
+  constructor({ metrics, output, checkpoints, mlflow, directory }: MetricsPlaces, params: JsonObject = {}) {
+    this.#progress = new Progress(params);
+    this.#file = metrics;
+    const logs = ['runs', 'lightning_logs'].map((name) => join(directory, name));
+    const collect = (source: Source, name: string): Collected =>
+      new Collected(source, `${metrics}.${name}.jsonl`);
+    this.#all = [
+      new Collected(new JsonLines(metrics), undefined),
+      collect(new HuggingFace([checkpoints, output]), 'hugging-face'),
+      collect(new MlflowFolder(mlflow), 'mlflow'),
+      collect(new TensorBoard([output, checkpoints, ...logs]), 'tensorboard'),
+    ];
   }
 
-  /** The course of every metric, in the order of their first values. */
+  /** The course of every metric, by source, in the order of their first values. */
   get series(): ReadonlyMap<string, Series> {
-    return this.#series;
+    // Of two entries of a name the first gives the place, and the last gives the value.
+    const entries = this.#all.flatMap(({ series }) => [...series]);
+    return new Map([...entries, ...entries.toReversed()]);
   }
 
   /** The last value of every metric. */
   get last(): Record<string, number> {
-    return Object.fromEntries([...this.#series].map(([name, series]) => [name, series.last]));
+    return Object.fromEntries([...this.series].map(([name, series]) => [name, series.last]));
   }
 
-  /** What could not be used, with the number of its line; the first few of them. */
+  /** Metrics that were NaN or infinite at some step. */
+  get nonFinite(): ReadonlySet<string> {
+    return new Set(this.#all.flatMap(({ nonFinite }) => [...nonFinite]));
+  }
+
+  /** What could not be used, each with its source and place; the first few of each source. */
   get problems(): readonly string[] {
-    const more = this.#problemCount - this.#problems.length;
-    return more === 0 ? this.#problems : [...this.#problems, `and ${more} more like these`];
+    return [...this.#all.flatMap(({ problems }) => problems), ...this.#problems];
   }
 
-  /** Reads what was written since; gives the last new line. A line without its end is left for later. */
+  /** A line for the log: how far the training is, its metrics, its rate, and the time left where that is known. */
+  tell(line: MetricsLine): string | undefined {
+    const total = this.#all.map(({ source }) => source.total).find((found) => found !== undefined);
+    return this.#progress.tell(line, total);
+  }
+
+  /** Reads what was written since; gives the values of the newest step among it. */
   async read(): Promise<MetricsLine | undefined> {
-    const file = await openRegular(this.#path);
-    if (file === undefined) return undefined;
-    try {
-      // A program that starts its file anew starts its metrics anew.
-      if ((await file.stat()).size < this.#offset) this.#startOver();
-      let last: MetricsLine | undefined;
-      for (;;) {
-        const { buffer, bytesRead } = await file.read({
-          buffer: Buffer.alloc(1 << 16),
-          position: this.#offset,
-        });
-        if (bytesRead === 0) return last;
-        this.#offset += bytesRead;
-        last = this.#take(Buffer.concat([this.#rest, buffer.subarray(0, bytesRead)])) ?? last;
-      }
-    } finally {
-      await file.close();
-    }
+    return this.#read(false);
   }
 
-  /** Reads the rest, after the program's end: a last line without its end, too. Gives the last new line. */
+  /**
+   * Reads the rest, after the program's end: what has no end, too. Then the metrics file has the points of all sources, each
+   * metric of one. Gives the values of the newest step.
+   */
   async finish(): Promise<MetricsLine | undefined> {
-    const last = await this.read();
-    return (this.#rest.length > 0 ? this.#add(this.#rest) : undefined) ?? last;
-  }
-
-  #startOver(): void {
-    this.#series.clear();
-    this.#offset = 0;
-    this.#line = 0;
-    this.#rest = Buffer.alloc(0);
-  }
-
-  #take(bytes: Buffer): MetricsLine | undefined {
-    let start = 0;
-    let last: MetricsLine | undefined;
-    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
-      last = this.#add(bytes.subarray(start, end)) ?? last;
-      start = end + 1;
-    }
-    this.#rest = bytes.subarray(start);
-    if (this.#rest.length > MAX_LINE) this.#rest = Buffer.from('(longer than 1 MiB)');
-    return last;
-  }
-
-  #add(bytes: Buffer): MetricsLine | undefined {
-    this.#line++;
-    const text = bytes.toString('utf8').trim();
-    if (text === '') return undefined;
-    const line = parseMetricsLine(text);
-    if (line.problem !== '') this.#report(line.problem);
-    for (const [name, value] of line.values) {
-      const series = this.#series.get(name) ?? this.#begin(name, value);
-      series?.add(line.step, value);
-    }
+    const line = await this.#read(true);
+    await mergeInto(this.#file, this.#all).catch((error: unknown) => {
+      this.#problems.push(`the points of all sources could not be put into one file: ${messageOf(error)}`);
+    });
     return line;
   }
 
-  #begin(name: string, value: number): Series | undefined {
-    if (this.#series.size === MAX_NAMES) {
-      this.#report(`has a metric more than the ${MAX_NAMES} that are kept`);
-      return undefined;
+  async #read(isOver: boolean): Promise<MetricsLine | undefined> {
+    const latest = new Latest();
+    for (const [index, collected] of this.#all.entries()) {
+      const above = this.#all.slice(0, index);
+      const isOwn = (name: string): boolean => !above.some(({ series }) => series.has(name));
+      await collected.read(isOver, (line) => latest.add(line, isOwn));
     }
-    const series = new Series(value);
-    this.#series.set(name, series);
-    return series;
-  }
-
-  #report(problem: string): void {
-    if (this.#problemCount++ < MAX_PROBLEMS) this.#problems.push(`line ${this.#line} ${problem}`);
-  }
-}
-
-/** Neither through a link, which may lead out, nor from a pipe, which may never end. */
-async function openRegular(path: string): Promise<FileHandle | undefined> {
-  try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    if ((await file.stat()).isFile()) return file;
-    await file.close();
-    return undefined;
-  } catch (error) {
-    if (['ENOENT', 'ELOOP', 'ENXIO', 'EACCES'].includes(codeOf(error) ?? '')) return undefined;
-    throw error;
+    return latest.line;
   }
 }

@@ -1,0 +1,88 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { codeOf } from '../../lib/errors.ts';
+
+const CHUNK = 1 << 16;
+const MAX_LINE = 2 ** 20;
+
+/** A file that a program writes, read from where the last reading ended. */
+export class GrowingFile {
+  readonly path: string;
+  offset = 0;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Opens the file for some work; without one, or with something else in its place, nothing is done. */
+  async *use<T>(work: (file: FileHandle, size: number) => AsyncIterable<T>): AsyncGenerator<T> {
+    const file = await openRegular(this.path);
+    if (file === undefined) return;
+    try {
+      yield* work(file, (await file.stat()).size);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** The lines of a file that grows, in batches. */
+export class GrowingLines {
+  readonly #file: GrowingFile;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(path: string) {
+    this.#file = new GrowingFile(path);
+  }
+
+  /** The new lines; `anew` when the file was begun anew. A line without its end is left until the program is over. */
+  async *read(isOver: boolean): AsyncGenerator<'anew' | readonly string[]> {
+    yield* this.#file.use((file, size) => this.#new(file, size));
+    if (!isOver || this.#rest.length === 0) return;
+    yield [this.#rest.toString('utf8')];
+    this.#rest = Buffer.alloc(0);
+  }
+
+  async *#new(file: FileHandle, size: number): AsyncGenerator<'anew' | readonly string[]> {
+    if (size < this.#file.offset) {
+      this.#file.offset = 0;
+      this.#rest = Buffer.alloc(0);
+      yield 'anew';
+    }
+    for (;;) {
+      const { buffer, bytesRead } = await file.read({
+        buffer: Buffer.alloc(CHUNK),
+        position: this.#file.offset,
+      });
+      if (bytesRead === 0) return;
+      this.#file.offset += bytesRead;
+      const lines = this.#linesOf(Buffer.concat([this.#rest, buffer.subarray(0, bytesRead)]));
+      if (lines.length > 0) yield lines;
+    }
+  }
+
+  #linesOf(bytes: Buffer): string[] {
+    const lines: string[] = [];
+    let start = 0;
+    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
+      lines.push(bytes.toString('utf8', start, end));
+      start = end + 1;
+    }
+    this.#rest = bytes.subarray(start);
+    if (this.#rest.length > MAX_LINE) this.#rest = Buffer.from('(longer than 1 MiB)');
+    return lines;
+  }
+}
+
+/** Neither through a link, which may lead out, nor from a pipe, which may never end. Undefined where there is no file. */
+export async function openRegular(path: string): Promise<FileHandle | undefined> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+    return undefined;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EACCES'].includes(codeOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
