@@ -77,7 +77,7 @@ export const runConfig = z.strictObject({
   /** The last value of every metric. */
   metrics: z.record(z.string(), z.number()),
   /** All segments of the training, this one last. */
-  segments: z.array(segment).min(1),
+  segments: z.array(segment),
   /** The Run of the segment before. */
   previous: digest.optional(),
   /** The newest durable checkpoint when it ended. */
