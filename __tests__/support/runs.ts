@@ -4,7 +4,7 @@ import type { JsonObject } from '../../src/lib/json.ts';
 import { type DeploymentConfig, deployment } from '../../src/records/deployment.ts';
 import type { Stored } from '../../src/records/kind.ts';
 import { release } from '../../src/records/release.ts';
-import { OUTPUT_LAYER, type RunConfig, run } from '../../src/records/run.ts';
+import { METRICS_LAYER, OUTPUT_LAYER, type RunConfig, run } from '../../src/records/run.ts';
 import { trainingOf } from '../../src/records/training.ts';
 import { getTrainer } from '../../src/store/programs.ts';
 import { getRecord, layer, putRecord } from '../../src/store/records.ts';
@@ -20,6 +20,8 @@ export const GOLDEN = '{"request":{},"answer":{}}\n';
 export interface RunOptions {
   readonly params?: JsonObject;
   readonly outputs?: Readonly<Record<string, string | Buffer>>;
+  /** The course of its metrics, as JSON Lines. */
+  readonly course?: string;
   /** What the training zone claims, true or not. */
   readonly claims?: Partial<RunConfig>;
 }
@@ -28,12 +30,21 @@ export interface RunOptions {
 export async function putRun(
   store: Store,
   trainerDigest: Digest,
-  { params = {}, outputs = { 'model.onnx': MODEL, 'golden.jsonl': GOLDEN }, claims = {} }: RunOptions = {},
+  {
+    params = {},
+    outputs = { 'model.onnx': MODEL, 'golden.jsonl': GOLDEN },
+    course,
+    claims = {},
+  }: RunOptions = {},
 ): Promise<Stored<RunConfig>> {
   const trainer = await getTrainer(store, trainerDigest, 'trainerDigest');
   const layers = [];
   for (const [path, content] of Object.entries(outputs))
     layers.push(layer(OUTPUT_LAYER, await store.write({ bytes: Buffer.from(content) }), path));
+  if (course !== undefined)
+    layers.push(
+      layer(METRICS_LAYER, await store.write({ bytes: Buffer.from(course) }), 'trainyard/metrics.jsonl'),
+    );
   const config: RunConfig = {
     ...trainingOf(trainer, params, 'params'),
     state: 'succeeded',

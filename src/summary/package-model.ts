@@ -1,13 +1,15 @@
 import { code, digests, plain, table } from '../github/markdown.ts';
+import type { MirrorOutcome } from '../package/mirror/tell.ts';
 import type { Packaged } from '../package/package.ts';
 import { failureOf } from '../package/thresholds.ts';
 import { TITLE } from '../records/oci.ts';
 import { figure, short } from './figures.ts';
 
-/** The package: its gates, what is inside, and where it goes next. */
+/** The package: its gates, what is inside, where it goes next, and what MLflow was told. */
 export function packageSummary(
   { project, run, gates, package: packaged, image }: Packaged,
   limits: string | undefined,
+  mirrored?: MirrorOutcome,
 ): string {
   const name = plain(project.name);
   const verdict =
@@ -39,6 +41,7 @@ export function packageSummary(
     table(['metric', '>value', 'gate'], [...metrics, ...missing]),
     files.length > 0 ? table(['file', 'kind', '>bytes'], files) : '',
     limits === undefined ? '' : `_${plain(limits)}_`,
+    mirrored === undefined ? '' : mirrorLine(name, mirrored),
     digests([
       ['run', run.digest],
       ...(packaged === undefined ? [] : [['package', packaged.digest] as const]),
@@ -47,4 +50,11 @@ export function packageSummary(
   ]
     .filter(Boolean)
     .join('\n\n');
+}
+
+function mirrorLine(name: string, mirrored: MirrorOutcome): string {
+  if ('problem' in mirrored) return `⚠ **MLflow** was not told all of it: ${plain(mirrored.problem)}`;
+  const { page, version } = mirrored;
+  const what = version === undefined ? 'the run' : `the run, and version ${plain(version)} of ${name}`;
+  return `**MLflow** has ${what}: ${code(page)}`;
 }

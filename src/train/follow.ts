@@ -5,7 +5,7 @@ import type { Found } from '../lib/descendants.ts';
 import { codeOf } from '../lib/errors.ts';
 import type { ProgramConsole } from '../lib/log.ts';
 import type { Exit, Group } from '../lib/process.ts';
-import type { MetricsLine } from './metrics/line.ts';
+import type { MetricsLine } from '../records/metrics-line.ts';
 import type { Metrics } from './metrics/metrics.ts';
 
 /** How long a program has between the request to stop and its end by force. A runner's own patience is 7.5 seconds. */

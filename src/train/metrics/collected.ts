@@ -1,6 +1,6 @@
 import { appendFile, rm } from 'node:fs/promises';
 import { messageOf } from '../../lib/errors.ts';
-import type { MetricsLine } from './line.ts';
+import type { MetricsLine } from '../../records/metrics-line.ts';
 import { Series } from './series.ts';
 import type { Source } from './source.ts';
 

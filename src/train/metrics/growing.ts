@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf } from '../../lib/errors.ts';
+import { LineCutter } from '../../lib/lines.ts';
 
 const CHUNK = 1 << 16;
-const MAX_LINE = 2 ** 20;
 
 /** A file that a program writes, read from where the last reading ended. */
 export class GrowingFile {
@@ -29,7 +29,7 @@ export class GrowingFile {
 /** The lines of a file that grows, in batches. */
 export class GrowingLines {
   readonly #file: GrowingFile;
-  #rest: Buffer = Buffer.alloc(0);
+  #cutter = new LineCutter();
 
   constructor(path: string) {
     this.#file = new GrowingFile(path);
@@ -38,15 +38,14 @@ export class GrowingLines {
   /** The new lines; `anew` when the file was begun anew. A line without its end is left until the program is over. */
   async *read(isOver: boolean): AsyncGenerator<'anew' | readonly string[]> {
     yield* this.#file.use((file, size) => this.#new(file, size));
-    if (!isOver || this.#rest.length === 0) return;
-    yield [this.#rest.toString('utf8')];
-    this.#rest = Buffer.alloc(0);
+    const rest = isOver ? this.#cutter.rest() : '';
+    if (rest !== '') yield [rest];
   }
 
   async *#new(file: FileHandle, size: number): AsyncGenerator<'anew' | readonly string[]> {
     if (size < this.#file.offset) {
       this.#file.offset = 0;
-      this.#rest = Buffer.alloc(0);
+      this.#cutter = new LineCutter();
       yield 'anew';
     }
     for (;;) {
@@ -56,21 +55,9 @@ export class GrowingLines {
       });
       if (bytesRead === 0) return;
       this.#file.offset += bytesRead;
-      const lines = this.#linesOf(Buffer.concat([this.#rest, buffer.subarray(0, bytesRead)]));
+      const lines = this.#cutter.cut(buffer.subarray(0, bytesRead));
       if (lines.length > 0) yield lines;
     }
-  }
-
-  #linesOf(bytes: Buffer): string[] {
-    const lines: string[] = [];
-    let start = 0;
-    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
-      lines.push(bytes.toString('utf8', start, end));
-      start = end + 1;
-    }
-    this.#rest = bytes.subarray(start);
-    if (this.#rest.length > MAX_LINE) this.#rest = Buffer.from('(longer than 1 MiB)');
-    return lines;
   }
 }
 

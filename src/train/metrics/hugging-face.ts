@@ -1,8 +1,8 @@
 import { lstat } from 'node:fs/promises';
 import { z } from 'zod';
+import { lineOf, type MetricsLine, parseLoose } from '../../records/metrics-line.ts';
 import { Finder } from './find.ts';
 import { openRegular } from './growing.ts';
-import { lineOf, type MetricsLine, parseLoose } from './line.ts';
 import { type Batch, problem, type Source } from './source.ts';
 
 const FILE = 'trainer_state.json';

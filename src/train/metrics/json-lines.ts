@@ -1,5 +1,5 @@
+import { type MetricsLine, parseMetricsLine } from '../../records/metrics-line.ts';
 import { GrowingLines } from './growing.ts';
-import { type MetricsLine, parseMetricsLine } from './line.ts';
 import type { Batch, Source } from './source.ts';
 
 /** The file that TRAINYARD_METRICS_FILE names. */

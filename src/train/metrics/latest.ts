@@ -1,4 +1,4 @@
-import type { MetricsLine } from './line.ts';
+import type { MetricsLine } from '../../records/metrics-line.ts';
 
 /** The values of the newest step among lines that may come metric by metric. */
 export class Latest {

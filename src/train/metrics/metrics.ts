@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import type { JsonObject } from '../../lib/json.ts';
+import type { MetricsLine } from '../../records/metrics-line.ts';
 import { Collected } from './collected.ts';
 import { HuggingFace } from './hugging-face.ts';
 import { JsonLines } from './json-lines.ts';
 import { Latest } from './latest.ts';
-import type { MetricsLine } from './line.ts';
 import { mergeInto } from './merge.ts';
 import { MlflowFolder } from './mlflow.ts';
 import { Progress } from './progress.ts';

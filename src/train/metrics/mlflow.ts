@@ -1,7 +1,7 @@
 import { relative, sep } from 'node:path';
+import { lineOfValue, type MetricsLine } from '../../records/metrics-line.ts';
 import { Finder } from './find.ts';
 import { GrowingLines } from './growing.ts';
-import { lineOfValue, type MetricsLine } from './line.ts';
 import { Names } from './names.ts';
 import { type Batch, problem, type Source } from './source.ts';
 

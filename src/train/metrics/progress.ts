@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../lib/json.ts';
 import { secondsText } from '../../lib/progress.ts';
-import type { MetricsLine } from './line.ts';
+import type { MetricsLine } from '../../records/metrics-line.ts';
 
 /** A line of the log names no more. */
 const MOST_VALUES = 8;

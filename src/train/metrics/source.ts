@@ -1,4 +1,4 @@
-import type { MetricsLine } from './line.ts';
+import type { MetricsLine } from '../../records/metrics-line.ts';
 
 /** Lines as they come; `anew` where all that came before no longer counts. */
 export type Batch = 'anew' | readonly MetricsLine[];

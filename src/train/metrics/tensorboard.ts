@@ -1,10 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { crc32c } from '../../lib/crc32c.ts';
+import { lineOfValue, type MetricsLine } from '../../records/metrics-line.ts';
 import { scalarsOf } from './event.ts';
 import { Finder } from './find.ts';
 import { GrowingFile } from './growing.ts';
-import { lineOfValue, type MetricsLine } from './line.ts';
 import { Names } from './names.ts';
 import { type Batch, problem, type Source } from './source.ts';
 
