@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { digestOf } from '../../src/lib/digest.ts';
-import { checkpointsIn, digitsPython, type ExampleRun, runExample, stoppedAt } from '../support/example-run.ts';
+import {
+  checkpointsIn,
+  digitsPython,
+  type ExampleRun,
+  runExample,
+  stoppedAt,
+} from '../support/example-run.ts';
 import { root } from '../support/workflow-files.ts';
 
 const EPOCHS = 4;

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { exampleData } from '../../scripts/example-data.ts';
 
 const example = join(import.meta.dirname, '..', '..', 'examples', 'digits');
-const LEFT_OUT = ['output', 'digits.csv', '__pycache__', '.venv'];
+const LEFT_OUT = ['output', 'digits.csv', 'checkpoints', '__pycache__', '.venv'];
 
 /** Copies the example to a folder, under another name if given, with ports that are free on this machine. */
 export async function digitsProject(place: string, name = 'digits'): Promise<string> {
