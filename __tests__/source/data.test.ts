@@ -30,12 +30,18 @@ test.each<[string, object]>([
     '{hf: squad, revision: v1, type: model, files: ["*.csv"]}',
     { hf: 'squad', revision: 'v1', type: 'model', files: ['*.csv'] },
   ],
+  ['{dvc: data/a.csv.dvc}', { dvc: 'data/a.csv.dvc' }],
+  ['{dvc: dvc.lock, out: data/features}', { dvc: 'dvc.lock', out: 'data/features' }],
+  [
+    `{command: [./fetch.sh, "\${output}"], digest: "${DIGEST}"}`,
+    { command: ['./fetch.sh', '${output}'], digest: DIGEST },
+  ],
 ])('%s is a data set', (text, value) => {
   expect(read(`set: ${text}`)).toEqual(value);
 });
 
 const FORMS =
-  /f\.yml:1:6: set: one of \{path: FILE, digest: "sha256:…"\}, \{oci: .*\}, \{https: .*\} or \{hf: .*\}$/;
+  /f\.yml:1:6: set: one of \{path: FILE, digest: "sha256:…"\}, \{oci: .*\}, \{https: .*\}, \{hf: .*\}, \{dvc: .*\} or \{command: .*\}$/;
 test.each<[string, RegExp]>([
   ['{path: a}', /f\.yml:1:6: set\.digest: missing; a digest: sha256: and 64 hexadecimal digits$/],
   ['{path: a, digest: "sha256:12"}', /f\.yml:1:24: set\.digest: a digest/],
@@ -69,6 +75,9 @@ test.each<[string, RegExp]>([
     '{hf: acme/digits, revision: main, type: space}',
     /set\.type: "space" is not known; expected one of "dataset"\|"model"$/,
   ],
+  ['{dvc: data/a.csv}', /set\.dvc: a file that DVC keeps in the commit: NAME\.dvc or dvc\.lock$/],
+  ['{dvc: dvc.yaml}', /set\.dvc: a file that DVC keeps/],
+  ['{command: ./fetch.sh}', /set\.digest: missing/],
   ['{url: x}', FORMS],
   ['{}', FORMS],
   ['digits.csv', FORMS],

@@ -23,6 +23,8 @@ export interface DataMachine {
   stores: (value: string) => Store;
   limit: number | undefined;
   env: Record<string, string>;
+  /** Where commands run. */
+  readonly directory: string;
   readonly stop: AbortController;
   /** Writes files, and pushes them as a data set. */
   push(files: Contents, to?: Store): Promise<Digest>;
@@ -46,6 +48,7 @@ export async function dataMachine(): Promise<DataMachine> {
     stores: (value) => new LayoutStore(value),
     limit: undefined,
     env: { HOME: join(root, 'home') },
+    directory: root,
     stop,
     push: async (files, to = store) => {
       const path = join(root, `set${++count}`);
@@ -56,7 +59,16 @@ export async function dataMachine(): Promise<DataMachine> {
     use: async (reference, name = 'set') => {
       const { folder, limit, env } = machine;
       const openStore = async (value: string): Promise<Store> => machine.stores(value);
-      const place = { log, signal: stop.signal, env, openStore, sleep: async () => {} };
+      const { directory } = machine;
+      const place = {
+        log,
+        signal: stop.signal,
+        env,
+        openStore,
+        sleep: async () => {},
+        cache: folder,
+        directory,
+      };
       const source = await openSource(name, reference, place);
       if (source === undefined) throw new Error('it lies on this machine');
       return new DataCache({ folder, limit, log }, stop.signal).use(name, source);

@@ -84,3 +84,17 @@ test('a relative path needs TRAINYARD_DATA, and stays in it', async () => {
     /leads out of the data folder/,
   );
 });
+
+test('a command of the project makes data with what the machine has, and the program sees none of that', async () => {
+  const digest = digestOf(Buffer.from('version 3'));
+  const files = {
+    'fetch.sh': `echo "$KEY" > "$1/seen"; echo ${digest}`,
+    'train.sh':
+      'cat "$TRAINYARD_DATA_SET/seen" > "$TRAINYARD_OUTPUT_DIR/m"; echo "${KEY-none}" >> "$TRAINYARD_OUTPUT_DIR/m"',
+  };
+  const data = { set: { command: ['sh', 'fetch.sh', '${output}'], digest } };
+  const env = { ...machine.deps.env, KEY: 'of-the-machine' };
+  const result = await machine.train(files, { command: ['sh', 'train.sh'], data }, {}, { env });
+  expect(await machine.output(result, 'm')).toBe('of-the-machine\nnone\n');
+  expect(result.run.config.data).toEqual({ set: digest });
+});

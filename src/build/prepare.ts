@@ -32,7 +32,7 @@ export async function prepareTrainer(
     role: 'trainer',
     ...common,
     params: await readParams(commit, file),
-    data: await pinData(file, hub),
+    data: await pinData(commit, file, hub),
     env: part.env,
     resources: Object.fromEntries(
       Object.entries(part.resources).filter((entry): entry is [string, number] => entry[1] !== undefined),

@@ -54,6 +54,7 @@ export class DataCache {
       try {
         const entry = await this.#ready(name, key, source, threads);
         await entry.touch();
+        await source.close?.();
         return { path: entry.path, release };
       } catch (error) {
         await release();

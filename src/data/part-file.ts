@@ -62,5 +62,6 @@ async function append(
 }
 
 function hashOf({ kind, size }: Unit): Hash {
+  if (kind === 'md5') return createHash('md5');
   return kind === 'git' ? createHash('sha1').update(`blob ${size}\0`) : createHash('sha256');
 }

@@ -11,8 +11,8 @@ export interface PartFile {
 
 export interface PartTask {
   readonly root: string;
-  /** `git`: one file, hashed as git does. */
-  readonly kind: 'shard' | 'file' | 'git';
+  /** `git`: one file, hashed as git does; `md5`: one file, by MD5. */
+  readonly kind: 'shard' | 'file' | 'git' | 'md5';
   readonly files: readonly PartFile[];
   /** Gets a shard's tar; used again and again, because fresh memory costs as much as hashing it. */
   readonly into?: SharedArrayBuffer | undefined;
@@ -20,7 +20,7 @@ export interface PartTask {
 
 /** What a part is as a layer. */
 export interface ReadPart {
-  /** SHA-256, of `git` SHA-1; hexadecimal. */
+  /** SHA-256, of `git` SHA-1, of `md5` MD5; hexadecimal. */
   readonly hex: string;
   readonly size: number;
   /** The file that was not, or did not stay, what was asked for; the rest means nothing then. */
@@ -78,7 +78,7 @@ export function readPart(
       header('file', size, '0'),
     ]);
   };
-  const hash = crypto.createHash(kind === 'git' ? 'sha1' : 'sha256');
+  const hash = crypto.createHash({ shard: 'sha256', file: 'sha256', git: 'sha1', md5: 'md5' }[kind]);
   const tar = into === undefined ? undefined : Buffer.from(into);
   const piece = Buffer.allocUnsafe(into === undefined ? 1 << 18 : 0);
   let at = 0;

@@ -4,8 +4,8 @@ import { insidePath } from '../records/names.ts';
 
 /** What is fetched and proved as one. */
 const unit = z.strictObject({
-  /** A tar of files; one file by SHA-256; one file by the SHA-1 that git gives it. */
-  kind: z.enum(['shard', 'file', 'git']),
+  /** A tar of files; one file by SHA-256; one file by the SHA-1 that git gives it; one file by MD5, as DVC has it. */
+  kind: z.enum(['shard', 'file', 'git', 'md5']),
   /** The digest, hexadecimal. */
   hex: z.string(),
   /** Bytes on the way; null where only the other side knows. */
@@ -39,6 +39,8 @@ export interface Source {
   fetchInto?(unit: Unit, file: string): Promise<boolean>;
   /** Whether what is opened at its beginning fails by itself when the bytes are not those of the digest. */
   readonly proves: boolean;
+  /** Removes what it has laid aside, after all was fetched. */
+  close?(): Promise<void>;
   /** What to do when the bytes are not those of the digest. */
   readonly fix: (found: string) => string;
 }

@@ -1,4 +1,3 @@
-import { EntryNames, nameProblem } from '../lib/archive/names.ts';
 import { type Digest, hexOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { tryJson } from '../lib/json.ts';
@@ -6,6 +5,7 @@ import { type DataIndex, dataIndex, dataSet, FILE_LAYER, INDEX_LAYER, SHARD_LAYE
 import type { Descriptor } from '../records/oci.ts';
 import { getRecord, readBytes } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { pathProblems } from './names.ts';
 import type { Plan, Source, Unit } from './source.ts';
 
 /** Bytes of one request where a download goes on that broke off in an earlier run. */
@@ -35,11 +35,8 @@ export class StoreSource implements Source {
     const { config, manifest } = await getRecord(this.#store, dataSet, this.digest);
     const layers = manifest.layers.filter(({ mediaType }) => mediaType !== INDEX_LAYER);
     const index = await this.#indexOf(manifest.layers.find(({ mediaType }) => mediaType === INDEX_LAYER));
-    const names = new EntryNames();
-    for (const [path] of index.layers.flatMap(({ files }) => files)) {
-      const problem = nameProblem(path) ?? names.file(path);
-      if (problem !== undefined) throw this.#refusal(`its file ${JSON.stringify(path)} ${problem}`);
-    }
+    const [problem] = pathProblems(index.layers.flatMap(({ files }) => files.map(([path]) => path)));
+    if (problem !== undefined) throw this.#refusal(`its file ${problem}`);
     if (index.layers.length !== layers.length) throw this.#refusal('its index is that of another one');
     const units = index.layers.map(({ digest, files }, i) => {
       const layer = layers[i];

@@ -31,6 +31,14 @@ export function toolEnvironment(machine: Environment): Record<string, string> {
   return { ...pick(machine, (name) => PROGRAM.test(name) || TOOL.test(name)), NO_COLOR: '1' };
 }
 
+/**
+ * The environment of a tool that fetches for a program with the credentials of the machine: all of its variables but those that
+ * belong to the job.
+ */
+export function machineEnvironment(machine: Environment): Record<string, string> {
+  return pick(machine, (name) => !isReserved(name));
+}
+
 /** A search path with a folder before all others. */
 export function pathWith(folder: string, path: string | undefined): string {
   return path === undefined || path === '' ? folder : `${folder}${delimiter}${path}`;

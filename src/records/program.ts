@@ -14,7 +14,8 @@ export type ProgramEnvironment = z.infer<typeof programEnvironment>;
 
 /**
  * Where a data set comes from. Its digest says which one is meant, and it alone counts in the training id: that of a file's
- * bytes or of a folder's list (`path`), of a data record (`oci`), of the bytes (`https`), of the list of files (`hf`).
+ * bytes or of a folder's list (`path`), of a data record (`oci`), of the bytes (`https`), of the list of files (`hf`), of the MD5 that
+ * DVC gives it (`dvc`), or what the command prints (`command`).
  */
 export const dataReference = z.union([
   z.strictObject({ path: z.string(), digest }),
@@ -30,6 +31,18 @@ export const dataReference = z.union([
     files: z.array(z.string()).optional(),
     digest,
   }),
+  z.strictObject({
+    /** The file of the commit that says it, and the out that is meant. */
+    dvc: z.string(),
+    out: z.string(),
+    /** Of a file's bytes, or of a folder's list, which ends with `.dir`. */
+    md5: z.string().regex(/^[0-9a-f]{32}(\.dir)?$/),
+    size: z.int().nonnegative().optional(),
+    /** Where the project keeps it: the name and the options of a remote, none of them secret. */
+    remote: z.strictObject({ name: z.string(), options: z.record(z.string(), z.string()) }).optional(),
+    digest,
+  }),
+  z.strictObject({ command: z.array(z.string()).min(1), digest }),
 ]);
 export type DataReference = z.infer<typeof dataReference>;
 

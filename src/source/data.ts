@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isLoopback } from '../lib/loopback.ts';
 import { strict } from '../lib/strict.ts';
 import { digest } from '../records/oci.ts';
+import { command } from './command.ts';
 
 const OCI = 'HOST/REPOSITORY@sha256:…, or /FOLDER@sha256:…, as the action data prints it';
 /** Parts of a URL that are secrets or end soon; a record keeps what is written here for ever. */
@@ -46,11 +47,26 @@ const hf = strict({
   files: z.array(z.string().min(1)).min(1).optional().describe('Globs; without them all files'),
 });
 
+const dvc = strict({
+  dvc: z
+    .string()
+    .regex(/(\.dvc|^dvc\.lock|\/dvc\.lock)$/, 'a file that DVC keeps in the commit: NAME.dvc or dvc.lock')
+    .describe('A file of DVC in the commit, NAME.dvc or dvc.lock; its MD5 says which data are meant'),
+  out: z.string().min(1).optional().describe('Which of its outs, as the file writes it; not needed for one'),
+});
+
+const made = strict({
+  command: command.describe(
+    'Run on the runner machine before the trainer, in its folder and without a shell; it puts the data into the folder ${output}, and its last line is their digest',
+  ),
+  digest,
+});
+
 const FORMS =
-  '{path: FILE, digest: "sha256:…"}, {oci: "HOST/REPOSITORY@sha256:…"}, {https: URL, digest: "sha256:…"} or {hf: ORGANISATION/NAME, revision: …}';
+  '{path: FILE, digest: "sha256:…"}, {oci: "HOST/REPOSITORY@sha256:…"}, {https: URL, digest: "sha256:…"}, {hf: ORGANISATION/NAME, revision: …}, {dvc: FILE.dvc} or {command: …, digest: "sha256:…"}';
 
 /** One data set of `trainyard.yml`. */
-export const data = z.union([path, oci, https, hf], `one of ${FORMS}`);
+export const data = z.union([path, oci, https, hf, dvc, made], `one of ${FORMS}`);
 export type DataSource = z.output<typeof data>;
 
 function urlProblem(text: string): string | undefined {

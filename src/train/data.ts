@@ -19,9 +19,14 @@ export interface OpenData {
 /**
  * Finds, fetches and proves every data set. What lies on this machine comes first, because nothing has to be fetched to say
  * that it is not right.
+ * @param directory the project's folder, in which its commands run
  * @throws UserError naming every data set of this machine that cannot be used, or the first one of another place
  */
-export async function openData(declared: TrainerConfig['data'], deps: TrainDeps): Promise<OpenData> {
+export async function openData(
+  declared: TrainerConfig['data'],
+  directory: string,
+  deps: TrainDeps,
+): Promise<OpenData> {
   const { log, signal, data: place } = deps;
   const here = locateData(declared, deps.dataFolder);
   await verifyData(declared, here, deps);
@@ -32,7 +37,7 @@ export async function openData(declared: TrainerConfig['data'], deps: TrainDeps)
   };
   try {
     for (const [name, reference] of Object.entries(declared)) {
-      const source = await openSource(name, reference, { ...deps, ...place });
+      const source = await openSource(name, reference, { ...deps, ...place, directory });
       if (source !== undefined) used.push([name, await cache.use(name, source)]);
     }
   } catch (error) {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { JsonObject } from '../lib/json.ts';
 import { activated, ensureEnvironment } from '../lib/python.ts';
 import type { Stored } from '../records/kind.ts';
@@ -34,7 +35,9 @@ export async function prepare(
   for (const name of config.env.filter((declared) => env[declared] === undefined))
     log.warning(`trainer.env names ${name}, which is not set on this machine`);
   await unpackSource(handoff, manifest, workspace.source);
-  const data = await log.group('Fetch and verify the data', () => openData(config.data, deps));
+  const data = await log.group('Fetch and verify the data', () =>
+    openData(config.data, join(workspace.source, config.directory), deps),
+  );
   try {
     const command = commandOf(config, params, data.paths, workspace);
     const variables = variablesOf(config, data.paths, workspace, env);
