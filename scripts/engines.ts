@@ -1,6 +1,7 @@
 /** Sets up the tools of others that read our stores, then runs the tests with them; arguments go to jest. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { pythonOf } from './python.ts';
 import { skopeo } from './skopeo.ts';
 import { tool } from './tools.ts';
 
@@ -12,6 +13,7 @@ try {
   console.log('Setting up the tools; the first time takes some minutes …');
   for (const name of TOOLS) console.log(`  ${await tool(name)}`);
   console.log(`  ${await skopeo()}`);
+  console.log(`  ${await pythonOf('trackers')}`);
   // The usual configuration leaves these tests out.
   const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
   const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];
