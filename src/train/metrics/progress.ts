@@ -6,6 +6,8 @@ import type { MetricsLine } from '../../records/metrics-line.ts';
 const MOST_VALUES = 8;
 /** The rate is that of about the last minute. */
 const WINDOW_MS = 60_000;
+/** What was seen for a shorter time tells no rate. */
+const SHORTEST_MS = 5000;
 const STEPS = ['steps', 'max_steps', 'max-steps', 'total_steps', 'total-steps'];
 
 /** What is known of how far a training is to go. */
@@ -77,7 +79,7 @@ class Pace {
   /** In counts a second; undefined until it was seen to grow. */
   get rate(): number | undefined {
     const [first, last] = [this.#marks[0], this.#marks.at(-1)];
-    if (first === undefined || last === undefined || last.at <= first.at) return undefined;
+    if (first === undefined || last === undefined || last.at - first.at < SHORTEST_MS) return undefined;
     return (1000 * (last.count - first.count)) / (last.at - first.at);
   }
 
