@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { action } from '../../src/actions/package-model.ts';
+import { mirrorTo } from '../../src/package/mirror/tell.ts';
 import { COURSE, describeMirror, runsIn } from '../support/mirror-suite.ts';
 import { type Mlflow, startMlflow } from '../support/mlflow.ts';
-import { openWorkshop, refusalOf, type Workshop } from '../support/workshop.ts';
+import { openWorkshop, refusalOf, testJob, type Workshop } from '../support/workshop.ts';
 
 let mlflow: Mlflow;
 beforeEach(async () => {
@@ -65,6 +68,21 @@ describe('a server', () => {
     expect((await pack()).summary).toContain('version 1 of toy');
     expect(await runsIn(mlflow.url)).toHaveLength(1);
     expect(mlflow.calls.filter((call) => call === 'POST runs/create')).toHaveLength(1);
+  });
+
+  test('that never answers is not waited for without end', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = silent.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    const run = await shop.train(await shop.build());
+    const what = { name: 'toy', run, package: run.digest, store: shop.handoff, place: 'artifact:' };
+    const url = new URL(`http://127.0.0.1:${port}`);
+    const place = testJob(shop.root);
+    const outcome = await mirrorTo({ ...what, url, plainHttp: false, patienceMs: 50 }, place);
+    expect(outcome).toEqual({ problem: `${url.origin} took longer than 0.05 seconds in all` });
+    silent.closeAllConnections();
+    silent.close();
   });
 
   test('is not told of a model that is not packaged', async () => {

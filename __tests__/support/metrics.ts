@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { MetricsPlaces } from '../../src/train/metrics/metrics.ts';
+import type { MetricsPlaces } from '../../src/train/metrics/sources.ts';
 
 /** Where a program writes metrics whose workspace is this folder. */
 export function placesIn(folder: string): MetricsPlaces {
@@ -9,6 +9,7 @@ export function placesIn(folder: string): MetricsPlaces {
     output: at('output'),
     checkpoints: at('checkpoints'),
     mlflow: at('mlflow'),
+    earlier: at('earlier.jsonl'),
     directory: at('source'),
   };
 }

@@ -34,6 +34,11 @@ export function lineOf(found: unknown): MetricsLine {
   return { step, values, nonFinite, problem: problemOf(unusable) };
 }
 
+/** A line of the metrics file, with its end. */
+export function textOf({ step, values }: Pick<MetricsLine, 'step' | 'values'>): string {
+  return `${JSON.stringify({ ...(step !== undefined && { step }), ...Object.fromEntries(values) })}\n`;
+}
+
 /** The line of one value, which may be NaN or infinite. */
 export function lineOfValue(step: number | undefined, name: string, value: number): MetricsLine {
   if (Number.isFinite(value)) return { step, values: [[name, value]], nonFinite: [], problem: '' };

@@ -6,6 +6,7 @@ import { putRecord } from '../store/records.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
 import { launch } from './launch.ts';
 import { describeMachine } from './machine.ts';
+import { fetchEarlier } from './metrics/earlier.ts';
 import { endOrphans } from './orphans.ts';
 import { prepare } from './prepare.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
@@ -26,6 +27,7 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
   const root = await handoff.scratch();
   try {
     const workspace = await makeWorkspace(root, training.params);
+    if (request.previous !== undefined) await fetchEarlier(handoff, request.previous, workspace.earlier);
     const prepared = await prepare(trainer, training, workspace, deps);
     const startedAt = new Date().toISOString();
     const { ending, metrics } = await launch(trainer.config, prepared, workspace, deps).finally(

@@ -14,6 +14,8 @@ export interface Workspace {
   readonly params: string;
   /** JSON Lines that the program writes. */
   readonly metrics: string;
+  /** The metrics of the segments before, where there were any. */
+  readonly earlier: string;
   /** The folder of experiments for MLflow, which makes it. */
   readonly mlflow: string;
   /** All that the program prints. */
@@ -30,6 +32,7 @@ export async function makeWorkspace(root: string, params: JsonObject): Promise<W
     checkpoints: at('checkpoints'),
     params: at('params.json'),
     metrics: at('metrics.jsonl'),
+    earlier: at('earlier.jsonl'),
     mlflow: at('mlflow'),
     log: at('log.txt'),
   };

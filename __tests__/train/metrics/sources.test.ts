@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { variablesOf } from '../../../src/train/contract.ts';
-import { Metrics, type MetricsPlaces } from '../../../src/train/metrics/metrics.ts';
+import { Metrics } from '../../../src/train/metrics/metrics.ts';
+import type { MetricsPlaces } from '../../../src/train/metrics/sources.ts';
 import { placesIn } from '../../support/metrics.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
@@ -193,6 +194,35 @@ describe('several sources', () => {
     await add('alone/metrics.jsonl', ' {"step": 1,   "loss": 3}\r\n');
     await alone.finish();
     expect(await readFile(join(folder, 'alone/metrics.jsonl'), 'utf8')).toBe(' {"step": 1,   "loss": 3}\r\n');
+  });
+
+  test('go on where the segments before ended; what was computed again counts once', async () => {
+    await add(
+      'earlier.jsonl',
+      '{"step":1,"loss":9,"lr":0.5}\n{"step":2,"loss":8,"gone":1}\n{"step":3,"loss":7}\n',
+    );
+    await add('metrics.jsonl', '{"step": 3, "loss": 6.5}\n{"step": 4, "loss": 6}\n');
+    await add(`${RUN}/metrics/lr`, '1 0.25 3\n');
+    await metrics.finish();
+    expect(metrics.series.get('loss')).toMatchObject({ first: 9, last: 6 });
+    expect(points('loss')).toEqual([
+      [1, 9],
+      [2, 8],
+      [3, 6.5],
+      [4, 6],
+    ]);
+    expect(points('lr')).toEqual([
+      [1, 0.5],
+      [3, 0.25],
+    ]);
+    expect(metrics.last).toEqual({ loss: 6, lr: 0.25, gone: 1 });
+    expect(await lines()).toEqual([
+      { step: 1, loss: 9, lr: 0.5 },
+      { step: 2, loss: 8, gone: 1 },
+      { step: 3, loss: 6.5 },
+      { step: 4, loss: 6 },
+      { step: 3, lr: 0.25 },
+    ]);
   });
 
   test('are not looked for through links', async () => {

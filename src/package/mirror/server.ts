@@ -4,6 +4,7 @@ import { MachineError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
 import type { Web } from '../../lib/web.ts';
 import { bytesOf, type WebAnswer } from '../../lib/web-answer.ts';
+import { authorizationOf } from './authorization.ts';
 
 const LARGEST = 16 * 2 ** 20;
 const refusal = z.object({ error_code: z.string().optional(), message: z.string().optional() });
@@ -73,17 +74,6 @@ export class MlflowServer {
     url.pathname = `${url.pathname.replace(/\/$/, '')}/api/2.0/mlflow/${call}`;
     return url;
   }
-}
-
-/** A token goes before a name and password, as in MLflow's client. */
-function authorizationOf(env: Environment): string | undefined {
-  // A secret that was pasted often ends with the end of a line.
-  const [token, name, password] = ['TOKEN', 'USERNAME', 'PASSWORD'].map((part) =>
-    env[`MLFLOW_TRACKING_${part}`]?.trim(),
-  );
-  if (token) return `Bearer ${token}`;
-  if (!name || !password) return undefined;
-  return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 }
 
 async function read<T>(call: string, answer: WebAnswer, schema: z.ZodType<T>): Promise<T> {

@@ -4,7 +4,8 @@ import type { Environment } from '../../lib/environment.ts';
 import { MachineError, messageOf, UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { Web } from '../../lib/web.ts';
-import { type Mirrored, type Mirroring, mirror } from './mirror.ts';
+import { type Mirrored, mirror } from './mirror.ts';
+import type { Mirroring } from './mirroring.ts';
 import { MlflowServer } from './server.ts';
 
 /** What to mirror, and where the package is. */
@@ -13,6 +14,8 @@ export interface ToMirror extends Omit<Mirroring, 'server' | 'source'> {
   readonly plainHttp: boolean;
   /** The store as the user named it. */
   readonly place: string;
+  /** How long all of it may take; ten minutes unless given. */
+  readonly patienceMs?: number;
 }
 
 /** What it takes of the place where it runs. */
@@ -31,7 +34,7 @@ export type MirrorOutcome = Mirrored | { readonly problem: string };
 
 /** Tells the team's MLflow server of a package. The package is in the store by then, so that what fails here is a warning. */
 export async function mirrorTo(
-  { url, plainHttp, place, ...rest }: ToMirror,
+  { url, plainHttp, place, patienceMs = 600_000, ...rest }: ToMirror,
   job: MirrorPlace,
 ): Promise<MirrorOutcome> {
   const { log, signal, env } = job;
@@ -39,7 +42,9 @@ export async function mirrorTo(
     const secret = env[name]?.trim();
     if (secret) job.mask(secret);
   }
-  const server = new MlflowServer(url, env, new Web({ log, signal, env, plainHttp: () => plainHttp }));
+  const patience = AbortSignal.timeout(patienceMs);
+  const web = new Web({ log, signal: AbortSignal.any([signal, patience]), env, plainHttp: () => plainHttp });
+  const server = new MlflowServer(url, env, web);
   const source = sourceOf(place, rest.package, job.workspace);
   try {
     const mirrored = await mirror({ ...rest, server, source });
@@ -51,8 +56,11 @@ export async function mirrorTo(
     return mirrored;
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof MachineError || error instanceof UserError)) throw error;
-    const problem = messageOf(error);
+    const isKnown = patience.aborted || error instanceof MachineError || error instanceof UserError;
+    if (!isKnown) throw error;
+    const problem = patience.aborted
+      ? `${url.origin} took longer than ${patienceMs / 1000} seconds in all`
+      : messageOf(error);
     log.warning(
       `the package was written, but MLflow was not told all of it; run this step again once it can be: ${problem}`,
     );

@@ -1,11 +1,9 @@
 import { appendFile, rm } from 'node:fs/promises';
 import { messageOf } from '../../lib/errors.ts';
-import type { MetricsLine } from '../../records/metrics-line.ts';
+import { type MetricsLine, textOf } from '../../records/metrics-line.ts';
 import { Series } from './series.ts';
-import type { Source } from './source.ts';
+import { MAX_NAMES, type Source } from './source.ts';
 
-/** A program that has no end of names must not fill our memory. */
-const MAX_NAMES = 500;
 const MAX_PROBLEMS = 5;
 
 /** What came of one source up to now. */
@@ -79,12 +77,9 @@ export class Collected {
   async #keep(lines: readonly MetricsLine[]): Promise<void> {
     const kept = lines.filter(({ values }) => values.length > 0);
     if (this.#spool === undefined || kept.length === 0) return;
-    const texts = kept.map(({ step, values }) =>
-      JSON.stringify({ ...(step !== undefined && { step }), ...Object.fromEntries(values) }),
-    );
     try {
-      await appendFile(this.#spool, `${texts.join('\n')}\n`);
-      this.#spooled += texts.length;
+      await appendFile(this.#spool, kept.map(textOf).join(''));
+      this.#spooled += kept.length;
     } catch (error) {
       // A disk that is full ends the program, if anything; not the reading of it.
       this.#report(`some of its points are kept in no series of the Run: ${messageOf(error)}`);

@@ -6,7 +6,7 @@ import { byBytes } from '../../lib/json.ts';
 const DEPTH = 6;
 const MOST = 20_000;
 /** The share of the time that looking may take while a program runs. */
-const SHARE = 0.02;
+const SHARE = 0.005;
 
 /** Looks for files below folders, through no link, again and again as a program writes them. */
 export class Finder {
@@ -15,6 +15,7 @@ export class Finder {
   readonly #isLookedInto: (folder: string) => boolean;
   #found: readonly string[] = [];
   #next = 0;
+  #left = MOST;
 
   /**
    * @param isWanted tells by a file's name
@@ -30,6 +31,11 @@ export class Finder {
     this.#isLookedInto = isLookedInto;
   }
 
+  /** What to tell when there was too much to look at; empty for nothing. */
+  get problem(): string {
+    return this.#left <= 0 ? `there are more than ${MOST} files and folders, and not all were looked at` : '';
+  }
+
   /** The paths, sorted; those of the last time when looking takes long and it was done shortly before. */
   async find(isOver: boolean): Promise<readonly string[]> {
     const begin = performance.now();
@@ -40,6 +46,7 @@ export class Finder {
       if ((await lstat(folder).catch(() => undefined))?.isDirectory())
         await this.#look(folder, DEPTH, found, left);
     }
+    this.#left = left.entries;
     const end = performance.now();
     this.#next = end + (end - begin) / SHARE;
     this.#found = found.sort(byBytes);

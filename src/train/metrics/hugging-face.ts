@@ -34,7 +34,9 @@ export class HuggingFace implements Source {
   }
 
   async *read(isOver: boolean): AsyncGenerator<Batch> {
-    for (const path of await this.#finder.find(isOver)) {
+    const paths = await this.#finder.find(isOver);
+    if (isOver && this.#finder.problem !== '') yield [problem(this.#finder.problem)];
+    for (const path of paths) {
       const found = await lstat(path).catch(() => undefined);
       const looks = `${found?.ino} ${found?.size} ${found?.mtimeMs}`;
       if (found === undefined || this.#seen.get(path) === looks) continue;

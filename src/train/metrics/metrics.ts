@@ -1,29 +1,13 @@
-import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import type { MetricsLine } from '../../records/metrics-line.ts';
-import { Collected } from './collected.ts';
-import { HuggingFace } from './hugging-face.ts';
-import { JsonLines } from './json-lines.ts';
+import type { Collected } from './collected.ts';
+import { Earlier } from './earlier.ts';
 import { Latest } from './latest.ts';
 import { mergeInto } from './merge.ts';
-import { MlflowFolder } from './mlflow.ts';
 import { Progress } from './progress.ts';
-import type { Series } from './series.ts';
-import type { Source } from './source.ts';
-import { TensorBoard } from './tensorboard.ts';
-
-/** Where a program may write metrics. */
-export interface MetricsPlaces {
-  /** JSON Lines; in the end it has the points of all sources. Files of ours lie beside it. */
-  readonly metrics: string;
-  readonly output: string;
-  readonly checkpoints: string;
-  /** The folder that MLFLOW_TRACKING_URI names, where it is ours. */
-  readonly mlflow: string;
-  /** The folder that the program is started in. */
-  readonly directory: string;
-}
+import { Series } from './series.ts';
+import { type MetricsPlaces, sourcesOf } from './sources.ts';
 
 /** The metrics of a running program, read as they come. Where sources have a metric of the same name, the first one's counts. */
 export class Metrics {
@@ -31,24 +15,28 @@ export class Metrics {
   readonly #all: readonly Collected[];
   readonly #problems: string[] = [];
   readonly #progress: Progress;
+  readonly #earlier: Earlier;
 
   /** @param params the training's, for how far it is to go */
-  constructor({ metrics, output, checkpoints, mlflow, directory }: MetricsPlaces, params: JsonObject = {}) {
+  constructor(places: MetricsPlaces, params: JsonObject = {}) {
     this.#progress = new Progress(params);
-    this.#file = metrics;
-    const logs = ['runs', 'lightning_logs'].map((name) => join(directory, name));
-    const collect = (source: Source, name: string): Collected =>
-      new Collected(source, `${metrics}.${name}.jsonl`);
-    this.#all = [
-      new Collected(new JsonLines(metrics), undefined),
-      collect(new HuggingFace([checkpoints, output]), 'hugging-face'),
-      collect(new MlflowFolder(mlflow), 'mlflow'),
-      collect(new TensorBoard([output, checkpoints, ...logs]), 'tensorboard'),
-    ];
+    this.#earlier = new Earlier(places.earlier);
+    this.#file = places.metrics;
+    this.#all = sourcesOf(places);
   }
 
-  /** The course of every metric, by source, in the order of their first values. */
+  /** The course of every metric, the segments before included; in the order of their first values. */
   get series(): ReadonlyMap<string, Series> {
+    const now = this.#now;
+    const joined = [...this.#earlier.series].map(([name, before]) => {
+      const after = now.get(name);
+      return [name, after === undefined ? before : Series.join(before, after)] as const;
+    });
+    return new Map([...joined, ...[...now].filter(([name]) => !this.#earlier.series.has(name))]);
+  }
+
+  /** The course of every metric in this segment, by source. */
+  get #now(): ReadonlyMap<string, Series> {
     // Of two entries of a name the first gives the place, and the last gives the value.
     const entries = this.#all.flatMap(({ series }) => [...series]);
     return new Map([...entries, ...entries.toReversed()]);
@@ -86,13 +74,14 @@ export class Metrics {
    */
   async finish(): Promise<MetricsLine | undefined> {
     const line = await this.#read(true);
-    await mergeInto(this.#file, this.#all).catch((error: unknown) => {
+    await mergeInto(this.#file, this.#all, this.#earlier, this.#now).catch((error: unknown) => {
       this.#problems.push(`the points of all sources could not be put into one file: ${messageOf(error)}`);
     });
     return line;
   }
 
   async #read(isOver: boolean): Promise<MetricsLine | undefined> {
+    await this.#earlier.load();
     const latest = new Latest();
     for (const [index, collected] of this.#all.entries()) {
       const above = this.#all.slice(0, index);

@@ -26,7 +26,9 @@ export class MlflowFolder implements Source {
   }
 
   async *read(isOver: boolean): AsyncGenerator<Batch> {
-    for (const path of await this.#finder.find(isOver)) {
+    const paths = await this.#finder.find(isOver);
+    if (isOver && this.#finder.problem !== '') yield [problem(this.#finder.problem)];
+    for (const path of paths) {
       const [, run = '', kind, ...rest] = relative(this.#folder, path).split(sep);
       if (kind === 'metrics' && rest.length > 0 && !this.#files.has(path) && this.#files.size < MOST_FILES) {
         const metric = this.#names.of(run, run.slice(0, 8), rest.join('/'));

@@ -1,13 +1,10 @@
 import type { JsonObject } from '../../lib/json.ts';
 import { secondsText } from '../../lib/progress.ts';
 import type { MetricsLine } from '../../records/metrics-line.ts';
+import { Pace } from './pace.ts';
 
 /** A line of the log names no more. */
 const MOST_VALUES = 8;
-/** The rate is that of about the last minute. */
-const WINDOW_MS = 60_000;
-/** What was seen for a shorter time tells no rate. */
-const SHORTEST_MS = 5000;
 const STEPS = ['steps', 'max_steps', 'max-steps', 'total_steps', 'total-steps'];
 
 /** What is known of how far a training is to go. */
@@ -69,27 +66,6 @@ export class Progress {
   #left({ unit, total }: Goal, count: number): string[] {
     const rate = this.#paces[unit].rate;
     return rate === undefined || rate <= 0 ? [] : [`${secondsText((total - count) / rate)} left`];
-  }
-}
-
-/** How fast a count grows. */
-class Pace {
-  #marks: { readonly at: number; readonly count: number }[] = [];
-
-  /** In counts a second; undefined until it was seen to grow. */
-  get rate(): number | undefined {
-    const [first, last] = [this.#marks[0], this.#marks.at(-1)];
-    if (first === undefined || last === undefined || last.at - first.at < SHORTEST_MS) return undefined;
-    return (1000 * (last.count - first.count)) / (last.at - first.at);
-  }
-
-  add(count: number | undefined, at: number): void {
-    const last = this.#marks.at(-1);
-    if (count === undefined || count === last?.count) return;
-    // Counted anew.
-    if (last !== undefined && count < last.count) this.#marks = [];
-    this.#marks.push({ at, count });
-    while (this.#marks.length > 2 && at - (this.#marks[1]?.at ?? at) >= WINDOW_MS) this.#marks.shift();
   }
 }
 

@@ -5,7 +5,7 @@ const LIMIT = 100;
 export class Series {
   readonly first: number;
   #last: number;
-  #points: [step: number, value: number][] = [];
+  #points: (readonly [step: number, value: number])[] = [];
   #stride = 1;
   #count = 0;
 
@@ -14,11 +14,25 @@ export class Series {
     this.#last = first;
   }
 
+  /** A course and what came before it, up to where it begins. */
+  static join(before: Series, after: Series): Series {
+    const joined = new Series(before.first);
+    const { begin = Number.POSITIVE_INFINITY } = after;
+    joined.#points = [...before.points.filter(([step]) => step < begin), ...after.points];
+    joined.#last = after.last;
+    return joined;
+  }
+
+  /** The first step that has a place in the course. */
+  get begin(): number | undefined {
+    return this.#points[0]?.[0];
+  }
+
   get last(): number {
     return this.#last;
   }
 
-  /** At most 100 of them, evenly spread: each time there are more, every second one is dropped. */
+  /** At most 100 of them for each segment, evenly spread: each time there are more, every second one is dropped. */
   get points(): readonly (readonly [step: number, value: number])[] {
     return this.#points;
   }

@@ -1,5 +1,8 @@
 import type { MetricsLine } from '../../records/metrics-line.ts';
 
+/** A program that has no end of names must not fill our memory. */
+export const MAX_NAMES = 500;
+
 /** Lines as they come; `anew` where all that came before no longer counts. */
 export type Batch = 'anew' | readonly MetricsLine[];
 

@@ -28,7 +28,9 @@ export class TensorBoard implements Source {
   }
 
   async *read(isOver: boolean): AsyncGenerator<Batch> {
-    for (const path of await this.#finder.find(isOver))
+    const paths = await this.#finder.find(isOver);
+    if (isOver && this.#finder.problem !== '') yield [problem(this.#finder.problem)];
+    for (const path of paths)
       if (!this.#files.has(path) && this.#files.size < MOST_FILES)
         this.#files.set(path, new EventFile(path, this.#names));
     for (const file of this.#files.values()) yield* file.read(isOver);
