@@ -31,37 +31,38 @@ export const COURSE = [
 export interface MirrorPlace {
   /** Of the server. */
   url(): string;
+  /** What the server wants to see, by the names that MLflow's client knows. */
+  credentials?(): Readonly<Record<string, string>>;
   /** Where the package goes; a folder unless given. */
   store?(): string;
 }
 
 /** Asks a server as its own client would. */
-export async function askMlflow<T>(
-  url: string,
+async function askMlflow<T>(
+  { url, credentials }: Pick<MirrorPlace, 'url' | 'credentials'>,
   call: string,
   schema: z.ZodType<T>,
   body?: object,
 ): Promise<T> {
-  const post = body && {
-    method: 'POST',
-    body: JSON.stringify(body),
-    headers: { 'content-type': 'application/json' },
-  };
-  const answer = await fetch(`${url}/api/2.0/mlflow/${call}`, post);
+  const { MLFLOW_TRACKING_USERNAME: name, MLFLOW_TRACKING_PASSWORD: password } = credentials?.() ?? {};
+  const login = Buffer.from(`${name}:${password}`).toString('base64');
+  const headers = { 'content-type': 'application/json', authorization: `Basic ${login}` };
+  const post = body && { method: 'POST', body: JSON.stringify(body) };
+  const answer = await fetch(`${url()}/api/2.0/mlflow/${call}`, { headers, ...post });
   return schema.parse(await answer.json());
 }
 
-export const runsIn = (url: string, experiment = '1'): Promise<z.infer<typeof Runs>['runs']> =>
-  askMlflow(url, 'runs/search', Runs, {
+export const runsIn = (place: MirrorPlace, experiment = '1'): Promise<z.infer<typeof Runs>['runs']> =>
+  askMlflow(place, 'runs/search', Runs, {
     experiment_ids: [experiment],
     filter: "tags.`trainyard.run` LIKE 'sha256:%'",
   }).then(({ runs }) => runs);
 export const versionsIn = (
-  url: string,
+  place: MirrorPlace,
   source: string,
 ): Promise<z.infer<typeof Versions>['model_versions']> =>
   askMlflow(
-    url,
+    place,
     `model-versions/search?${new URLSearchParams({ filter: `source_path = '${source}'` })}`,
     Versions,
   ).then(({ model_versions }) => model_versions);
@@ -70,6 +71,7 @@ export function describeMirror(place: MirrorPlace): void {
   let shop: Workshop;
   beforeEach(async () => {
     shop = await openWorkshop();
+    Object.assign(shop.env, place.credentials?.());
   });
   afterEach(() => shop.remove());
 
@@ -83,7 +85,7 @@ export function describeMirror(place: MirrorPlace): void {
     expect(first.failure).toBeUndefined();
     expect(shop.log.warnings).toEqual([]);
 
-    const run = (await runsIn(place.url())).at(0);
+    const run = (await runsIn(place)).at(0);
     const id = run?.info.run_id ?? '';
     expect(run?.info.status).toBe('FINISHED');
     expect(run?.data.params).toEqual([
@@ -98,7 +100,7 @@ export function describeMirror(place: MirrorPlace): void {
       ]),
     );
     const history = await askMlflow(
-      place.url(),
+      place,
       `metrics/get-history?${new URLSearchParams({ run_id: id, metric_key: 'loss', max_results: '5000' })}`,
       History,
     );
@@ -106,13 +108,13 @@ export function describeMirror(place: MirrorPlace): void {
     expect(points).toEqual(Array.from({ length: 1500 }, (_, step) => [step, 1500 - step]));
 
     const source = `${store.startsWith('oci://') ? store : `oci:${store}`}@${packaged}`;
-    const versions = await versionsIn(place.url(), source);
+    const versions = await versionsIn(place, source);
     expect(versions).toEqual([{ version: expect.any(String), source, run_id: id }]);
     expect(first.summary).toContain(`version ${versions[0]?.version} of toy`);
 
     const again = await pack();
     expect(again.summary).toBe(first.summary);
-    expect(await runsIn(place.url())).toHaveLength(1);
-    expect(await versionsIn(place.url(), source)).toEqual(versions);
+    expect(await runsIn(place)).toHaveLength(1);
+    expect(await versionsIn(place, source)).toEqual(versions);
   });
 }

@@ -1,5 +1,6 @@
 /** MLflow's own server, with a database in a folder of its own. */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -11,6 +12,8 @@ import { pythonOf } from '../../scripts/python.ts';
 
 export interface MlflowServer {
   readonly url: string;
+  /** By the names that MLflow's client knows; it answers nobody else. */
+  readonly credentials: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -18,7 +21,18 @@ export interface MlflowServer {
 export async function startMlflowServer(): Promise<MlflowServer> {
   const folder = await mkdtemp(join(tmpdir(), 'mlflow-'));
   const port = await freePort();
-  const options = ['--backend-store-uri', `sqlite:///${folder}/db.sqlite`, '--workers', '1'];
+  const credentials = {
+    MLFLOW_TRACKING_USERNAME: 'admin',
+    MLFLOW_TRACKING_PASSWORD: randomBytes(12).toString('hex'),
+  };
+  const options = [
+    '--app-name',
+    'basic-auth',
+    '--backend-store-uri',
+    `sqlite:///${folder}/db.sqlite`,
+    '--workers',
+    '1',
+  ];
   const child = spawn(
     await pythonOf('trackers'),
     ['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(port), ...options],
@@ -27,8 +41,13 @@ export async function startMlflowServer(): Promise<MlflowServer> {
       // Its workers are in its group, and end with it.
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
-      // Jobs need a part of MLflow that is not installed.
-      env: { ...process.env, MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' },
+      env: {
+        ...process.env,
+        // Jobs need a part of MLflow that is not installed.
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
+        MLFLOW_FLASK_SERVER_SECRET_KEY: 'of the tests',
+        MLFLOW_AUTH_ADMIN_PASSWORD: credentials.MLFLOW_TRACKING_PASSWORD,
+      },
     },
   );
   const printed = text(child.stderr);
@@ -40,7 +59,7 @@ export async function startMlflowServer(): Promise<MlflowServer> {
     await rm(folder, { recursive: true, force: true });
   };
   for (let left = 600; left > 0; left--) {
-    if ((await fetch(`${url}/health`).catch(() => undefined))?.ok) return { url, close };
+    if ((await fetch(`${url}/health`).catch(() => undefined))?.ok) return { url, credentials, close };
     if ((await Promise.race([ended, sleep(200)])) === 'ended') break;
   }
   await close();

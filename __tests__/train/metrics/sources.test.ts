@@ -81,7 +81,7 @@ describe('the folder of MLflow', () => {
     await add(`${RUN}/meta.yaml`, 'lifecycle_stage: active\n');
     await add(`${RUN}/params/lr`, '0.1');
     await add(`${RUN}/metrics/loss`, '1795893787126 1.0 0\n1795893787127 0.5 1\n17958937');
-    await add(`${RUN}/metrics/eval/acc`, '1795893787126 0.25 0\n1795893787127 0.75 1\n');
+    await add(`${RUN}/metrics/eval/acc`, '1795893787126 0.25 0\n1795893787127 0.75 1 rows 93ae\n');
     expect(await metrics.read()).toMatchObject({
       step: 1,
       values: [

@@ -8,7 +8,7 @@ import { type Batch, problem, type Source } from './source.ts';
 /** More series than are kept in all need not be followed. */
 const MOST_FILES = 1000;
 
-/** A folder that MLflow tracks into: `EXPERIMENT/RUN/metrics/NAME` with lines `milliseconds value step`. */
+/** A folder that MLflow tracks into: `EXPERIMENT/RUN/metrics/NAME` with lines `milliseconds value step`, and of what data it is. */
 export class MlflowFolder implements Source {
   readonly name = 'MLflow';
   readonly #folder: string;
@@ -44,7 +44,7 @@ export class MlflowFolder implements Source {
 
 function parse(metric: string, text: string): MetricsLine[] {
   if (text === '') return [];
-  const [, time, value = '', step = ''] = /^(\d+) (\S+)(?: (-?\d+))?$/.exec(text) ?? [];
+  const [, time, value = '', step = ''] = /^(\d+) (\S+)(?: (-?\d+)(?: .*)?)?$/.exec(text) ?? [];
   if (time === undefined || Number.isNaN(numberOf(value)) !== /^nan$/i.test(value))
     return [problem(`the metric ${JSON.stringify(metric)} has a line that is not "time value step"`)];
   return [lineOfValue(step === '' ? undefined : Number(step), metric, numberOf(value))];
