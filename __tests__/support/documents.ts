@@ -8,6 +8,7 @@ export const documents = [
   'README.md',
   ...globSync('docs/*.md', { cwd: root }).sort(),
   'examples/digits/README.md',
+  'examples/torch/README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
   'CHANGELOG.md',

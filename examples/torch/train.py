@@ -107,10 +107,11 @@ def train(parameters: dict, device: torch.device) -> nn.Module:
     optimizer = torch.optim.SGD(model.parameters(), lr=parameters["learning-rate"], momentum=0.9)
     done = 0
     if (path := newest_checkpoint()) is not None:
-        # Tensors and numbers alone: a checkpoint that holds anything else is refused.
+        # Tensors and whole numbers alone: a file that holds anything else, such as code, is refused.
         state = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state["momentum"], "param_groups": groups})
         done = state["epoch"]
 
     parallel = DistributedDataParallel(model) if PROCESSES > 1 else model
@@ -130,7 +131,8 @@ def train(parameters: dict, device: torch.device) -> nn.Module:
             with METRICS.open("a") as metrics:
                 metrics.write(json.dumps({"step": epoch, **measured}) + "\n")
             print(f"epoch {epoch}/{parameters['epochs']}: {measured}", flush=True)
-            save({"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
+            momentum = optimizer.state_dict()["state"]
+            save({"epoch": epoch, "model": model.state_dict(), "momentum": momentum})
         if is_last:
             sys.exit(128 + signal.SIGTERM)
     return model
