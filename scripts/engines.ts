@@ -4,16 +4,19 @@ import { join } from 'node:path';
 import { pythonOf } from './python.ts';
 import { skopeo } from './skopeo.ts';
 import { tool } from './tools.ts';
+import { torch } from './torch.ts';
 
 /** One after the other: a build of Go's takes all cores by itself. */
 const TOOLS = ['oras', 'crane', 'modctl', 'registry', 'conformance', 'model-spec'] as const;
+const PYTHONS = ['trackers', 'dvc', 'frameworks', 'torch-frameworks'];
 const root = join(import.meta.dirname, '..');
 
 try {
   console.log('Setting up the tools; the first time takes some minutes …');
   for (const name of TOOLS) console.log(`  ${await tool(name)}`);
   console.log(`  ${await skopeo()}`);
-  console.log(`  ${await pythonOf('trackers')}`);
+  for (const name of PYTHONS) console.log(`  ${await pythonOf(name)}`);
+  console.log(`  ${(await torch()).PYTHONPATH}`);
   // The usual configuration leaves these tests out.
   const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
   const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];
