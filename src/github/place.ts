@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** Aborted by the signals with which a runner, or a person at a terminal, cancels; a second interrupt ends the process. */
+/**
+ * Aborted by the signals with which a runner, or a person at a terminal, cancels. A second one changes nothing: a program that
+ * is being ended would stay behind.
+ */
 export function cancellation(): AbortSignal {
   const controller = new AbortController();
-  process.on('SIGTERM', () => controller.abort(new Error('cancelled')));
-  process.on('SIGINT', () => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort(new Error('cancelled'));
-  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => controller.abort(new Error('cancelled')));
   return controller.signal;
 }
 

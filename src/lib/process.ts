@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { PassThrough, pipeline, type Readable } from 'node:stream';
+import { PassThrough, pipeline, Readable } from 'node:stream';
 import { endFound, type Found, findGroup } from './descendants.ts';
 import { MachineError, messageOf } from './errors.ts';
 
@@ -80,8 +80,8 @@ export async function run(
   group.stderr.on('data', (chunk: Buffer) => {
     stderr = Buffer.concat([stderr, chunk]).subarray(-64 * 1024);
   });
-  child.stdin.on('error', () => {}); // a tool may end without reading all: its status decides
-  child.stdin.end(input ?? '');
+  child.stdin?.on('error', () => {}); // a tool may end without reading all: its status decides
+  child.stdin?.end(input ?? '');
   await closed;
   signal?.removeEventListener('abort', stop);
   await stopped;
@@ -95,16 +95,17 @@ export async function run(
 /**
  * Starts a user's program as the leader of its own session. `env` is its whole environment; TRAINYARD_MARKER is added, by
  * which its descendants are found (Linux; elsewhere only the process group is). stdin is empty; read stdout and stderr, or it blocks.
+ * With `output`, a file descriptor, both go there instead.
  * Throws MachineError when it can't be started.
  */
 export async function startGroup(
   argv: readonly string[],
-  options: { cwd: string; env: Environment; marker?: string },
+  options: { cwd: string; env: Environment; marker?: string; output?: number },
 ): Promise<Group> {
   const { child, group } = await spawnGroup(argv, options);
-  child.stdin.on('error', () => {});
-  child.stdin.end();
-  return { ...group, stdout: kept(child.stdout), stderr: kept(child.stderr) };
+  child.stdin?.on('error', () => {});
+  child.stdin?.end();
+  return { ...group, stdout: kept(group.stdout), stderr: kept(group.stderr) };
 }
 
 /** Node throws away what nobody has begun to read when a process ends; the reader of this may come later. */
@@ -137,12 +138,13 @@ export async function launch(
 
 async function spawnGroup(
   argv: readonly string[],
-  options: { cwd?: string; env: Environment; marker?: string },
+  options: { cwd?: string; env: Environment; marker?: string; output?: number },
 ) {
   const marker = options.marker ?? randomBytes(16).toString('hex');
   const env = { ...options.env, TRAINYARD_MARKER: marker };
   const cwd = options.cwd ?? process.cwd();
-  const child = spawn(argv[0] ?? '', argv.slice(1), { cwd, env, detached: true, stdio: 'pipe' });
+  const to = options.output ?? 'pipe';
+  const child = spawn(argv[0] ?? '', argv.slice(1), { cwd, env, detached: true, stdio: ['pipe', to, to] });
   const { pid, exited } = await whenStarted(child, cwd);
   const leader = { pid, ended: false };
   child.on('exit', () => {
@@ -153,8 +155,8 @@ async function spawnGroup(
   const group: Group = {
     pid,
     marker,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    stdout: child.stdout ?? Readable.from([]),
+    stderr: child.stderr ?? Readable.from([]),
     exited,
     survivors: async () => (await find()).filter((found) => found.pid !== pid),
     end: async (graceSeconds) => {

@@ -2,37 +2,85 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { startGroup } from '../lib/process.ts';
+import { openPipe } from '../lib/pipe.ts';
+import { type Group, startGroup } from '../lib/process.ts';
 import type { TrainerConfig } from '../records/program.ts';
-import { type Ending, follow } from './follow.ts';
+import type { Ending, Evidence } from './ending.ts';
+import { follow } from './follow.ts';
+import { killsBetween, readMemoryKills } from './memory-kills.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { trainingMarker } from './orphans.ts';
 import type { Prepared } from './prepare.ts';
 import type { TrainDeps } from './request.ts';
+import { lastLines } from './tail.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Runs the program to its end; what was odd about it is told after its last line. */
+/** How many lines at the end of a log tell how it ended; torchrun's own account of a failure takes thirty. */
+const TELLING_LINES = 80;
+
+export interface Launching {
+  /** How much of the time budget is left, in seconds. */
+  readonly budgetSeconds?: number | undefined;
+  /** When the newest complete checkpoint was made, in milliseconds since 1970. */
+  checkpointAt?(): number | undefined;
+}
+
+/** Runs the program to its end, and gives what tells how it ended; what was odd about it is told after its last line. */
 export async function launch(
-  { directory, timeoutSeconds }: TrainerConfig,
+  config: TrainerConfig,
   { command, variables, params }: Prepared,
   workspace: Workspace,
   { console, signal, log, leases }: TrainDeps,
-): Promise<{ ending: Ending; metrics: Metrics }> {
+  { budgetSeconds, checkpointAt = () => undefined }: Launching = {},
+): Promise<{ evidence: Evidence; metrics: Metrics }> {
   await writeFile(workspace.log, '');
-  const cwd = join(workspace.source, directory);
+  const cwd = join(workspace.source, config.directory);
   const metrics = new Metrics({ ...workspace, directory: cwd }, params);
+  const before = await readMemoryKills();
   const ending = await console(async (lines) => {
     const marker = await trainingMarker(leases);
-    const group = await startGroup(command, { cwd, env: variables, marker }).catch((error: unknown) => {
-      throw new UserError(
-        `the trainer's command does not start: ${messageOf(error)}. It must be in the environment of its lock, or on this machine`,
-        { cause: error },
-      );
+    const group = await startHere(command, { cwd, env: variables, marker, pipe: `${workspace.log}.pipe` });
+    const { timeoutSeconds, silenceSeconds, finite } = config;
+    return follow(group, {
+      console: lines,
+      metrics,
+      log: workspace.log,
+      signal,
+      timeoutSeconds,
+      silenceSeconds,
+      finite,
+      budgetSeconds,
+      checkpointAt,
     });
-    return follow(group, { console: lines, metrics, log: workspace.log, signal, timeoutSeconds });
   });
   warn(ending, metrics, log);
-  return { ending, metrics };
+  const evidence = {
+    ending,
+    lastLines: await lastLines(workspace.log, TELLING_LINES),
+    memoryKills: killsBetween(before, await readMemoryKills()),
+    checkpointAt: checkpointAt(),
+  };
+  return { evidence, metrics };
+}
+
+/** Starts the program on this machine; all that it prints, in its order, is the group's stdout. */
+async function startHere(
+  command: readonly string[],
+  options: { cwd: string; env: Readonly<Record<string, string>>; marker: string; pipe: string },
+): Promise<Group> {
+  const pipe = await openPipe(options.pipe);
+  try {
+    const group = await startGroup(command, { ...options, output: pipe.writer });
+    return { ...group, stdout: pipe.reader };
+  } catch (error) {
+    pipe.reader.destroy();
+    throw new UserError(
+      `the trainer's command does not start: ${messageOf(error)}. It must be in the environment of its lock, or on this machine`,
+      { cause: error },
+    );
+  } finally {
+    pipe.close();
+  }
 }
 
 function warn({ survivors }: Ending, metrics: Metrics, log: Log): void {

@@ -20,6 +20,7 @@ import { makeWorkspace, removeWorkspace } from './workspace.ts';
  */
 export async function train(request: TrainRequest, deps: TrainDeps): Promise<TrainResult> {
   const { handoff, log } = deps;
+  const begin = performance.now();
   const trainer = await getTrainer(handoff, request.trainer, 'input trainer');
   const training = trainingOf(trainer, request.params, 'input params');
   log.info(`training id ${training.trainingId}`);
@@ -30,11 +31,13 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
     if (request.previous !== undefined) await fetchEarlier(handoff, request.previous, workspace.earlier);
     const prepared = await prepare(trainer, training, workspace, deps);
     const startedAt = new Date().toISOString();
-    const { ending, metrics } = await launch(trainer.config, prepared, workspace, deps).finally(
-      prepared.release,
-    );
+    const { timeBudgetSeconds } = request;
+    const passed = (performance.now() - begin) / 1000;
+    const budgetSeconds = timeBudgetSeconds === undefined ? undefined : timeBudgetSeconds - passed;
+    const launching = launch(trainer.config, prepared, workspace, deps, { budgetSeconds });
+    const { evidence, metrics } = await launching.finally(prepared.release);
     const endedAt = new Date().toISOString();
-    const { state, reason, outputs } = await judge(ending, trainer.config.timeoutSeconds, () =>
+    const { state, reason, outputs } = await judge(evidence, { ...trainer.config, timeBudgetSeconds }, () =>
       collectOutputs(handoff, workspace.output),
     );
     const config: RunConfig = {
@@ -43,7 +46,7 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
       ...(reason !== undefined && { reason }),
       commit: request.commit,
       metrics: metrics.last,
-      segments: [{ startedAt, endedAt, ...ending.exit, state, host: hostname() }],
+      segments: [{ startedAt, endedAt, ...evidence.ending.exit, state, host: hostname() }],
       machine: describeMachine(prepared.python),
     };
     const last = await lastLines(workspace.log, 20);
