@@ -165,6 +165,28 @@ describe('event files of TensorBoard', () => {
   });
 });
 
+test('files with any byte changed or any end are read or told, and never fail the reading', async () => {
+  const files = {
+    [`output/${EVENTS}`]: await readFile(join(fixtures, 'tensorboard.tfevents')),
+    'checkpoints/trainer_state.json': await readFile(join(fixtures, 'transformers.state')),
+    [`${RUN}/metrics/loss`]: Buffer.from('1795893787126 1.0 0\n1795893787127 0.5 1\n'),
+  };
+  for (let round = 0; round < 60; round++) {
+    for (const [path, whole] of Object.entries(files)) {
+      const bytes = Buffer.from(whole);
+      // A walk over all places, with changes of all kinds.
+      const at = (round * 97) % bytes.length;
+      bytes.writeUInt8((bytes.readUInt8(at) + 1 + ((round * 31) % 255)) % 256, at);
+      await rm(join(folder, path), { force: true });
+      await add(path, round % 3 === 0 ? bytes.subarray(0, at) : bytes);
+    }
+    const read = new Metrics({ ...places, metrics: join(folder, `metrics-${round}.jsonl`) });
+    await read.read();
+    await read.finish();
+    expect(Object.values(read.last).every(Number.isFinite)).toBe(true);
+  }
+});
+
 describe('several sources', () => {
   test('are one file in the end; of one name the first source counts, wherever it came from first', async () => {
     await add(`${RUN}/metrics/loss`, '1 9 1\n');
