@@ -28,6 +28,24 @@ describe('the metrics file', () => {
     expect(metrics.problems).toEqual([]);
   });
 
+  test('is told in the log every few seconds, and its last line in any case', async () => {
+    const metrics = new Metrics(placesIn(folder));
+    const told = [];
+    for (const step of [1, 2, 3]) {
+      await appendFile(file, `{"step": ${step}, "loss": ${step}}\n`);
+      const line = await metrics.read();
+      told.push(line && metrics.tell(line));
+    }
+    const last = await metrics.finish();
+    expect([...told, last && metrics.tell(last)]).toEqual([
+      'step 1 loss 1',
+      undefined,
+      undefined,
+      'step 3 loss 3',
+    ]);
+    expect(await metrics.finish()).toBeUndefined();
+  });
+
   test('what is no number is left out, and told with its line', async () => {
     const metrics = new Metrics(placesIn(folder));
     const lines = [

@@ -9,17 +9,25 @@ import { Progress } from './progress.ts';
 import { Series } from './series.ts';
 import { type MetricsPlaces, sourcesOf } from './sources.ts';
 
+/** Between two lines of the log. */
+const TELL_MS = 5000;
+
 /** The metrics of a running program, read as they come. Where sources have a metric of the same name, the first one's counts. */
 export class Metrics {
   readonly #file: string;
   readonly #all: readonly Collected[];
   readonly #problems: string[] = [];
   readonly #progress: Progress;
+  #next = 0;
+  #isOver: boolean;
+  /** What came too soon after a line of the log. */
+  #untold: MetricsLine | undefined;
   readonly #earlier: Earlier;
 
   /** @param params the training's, for how far it is to go */
   constructor(places: MetricsPlaces, params: JsonObject = {}) {
     this.#progress = new Progress(params);
+    this.#isOver = false;
     this.#earlier = new Earlier(places.earlier);
     this.#file = places.metrics;
     this.#all = sourcesOf(places);
@@ -57,8 +65,15 @@ export class Metrics {
     return [...this.#all.flatMap(({ problems }) => problems), ...this.#problems];
   }
 
-  /** A line for the log: how far the training is, its metrics, its rate, and the time left where that is known. */
+  /**
+   * A line for the log: how far the training is, its metrics, its rate, and the time left where that is known. Undefined for a line
+   * that comes soon after another; the last of all is always told.
+   */
   tell(line: MetricsLine): string | undefined {
+    const now = performance.now();
+    this.#untold = this.#isOver || now >= this.#next ? undefined : line;
+    if (this.#untold !== undefined) return undefined;
+    this.#next = now + TELL_MS;
     const total = this.#all.map(({ source }) => source.total).find((found) => found !== undefined);
     return this.#progress.tell(line, total);
   }
@@ -70,10 +85,11 @@ export class Metrics {
 
   /**
    * Reads the rest, after the program's end: what has no end, too. Then the metrics file has the points of all sources, each
-   * metric of one. Gives the values of the newest step.
+   * metric of one. Gives the values of the newest step, unless they were told.
    */
   async finish(): Promise<MetricsLine | undefined> {
-    const line = await this.#read(true);
+    const line = (await this.#read(true)) ?? this.#untold;
+    this.#isOver = true;
     await mergeInto(this.#file, this.#all, this.#earlier, this.#now).catch((error: unknown) => {
       this.#problems.push(`the points of all sources could not be put into one file: ${messageOf(error)}`);
     });
