@@ -1,10 +1,12 @@
-import { chmod, readdir, writeFile } from 'node:fs/promises';
+import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { action } from '../../src/actions/build.ts';
+import { program } from '../../src/records/program.ts';
 import { copyRecord } from '../../src/store/copy.ts';
+import { getRecord } from '../../src/store/records.ts';
 import { PROJECT } from '../support/project.ts';
-import { openWorkshop, type Workshop } from '../support/workshop.ts';
+import { digestIn, openWorkshop, type Workshop } from '../support/workshop.ts';
 
 let shop: Workshop;
 beforeAll(async () => {
@@ -187,7 +189,38 @@ test('its summary says why it trains again', async () => {
   await shop.repository.edit('requirements.txt', '2.0.0', '2.0.1');
   await shop.repository.edit('trainyard.yml', 'python train.py', 'python -O train.py');
   await shop.repository.edit('trainyard.yml', 'dddd', 'eeee');
-  expect(await why()).toBe('data numbers dddddddddddd → eeeeeeeeeeee · source · environment · command');
+  expect(await why()).toBe(
+    'data numbers dddddddddddd → eeeeeeeeeeee · source: lib/steps.py changed · environment: numpy 2.0.0 → 2.0.1 · command',
+  );
+});
+
+test('its summary names files and packages that came and went, the first five of them', async () => {
+  await finish(await shop.build());
+  const added = Object.fromEntries('abcdef'.split('').map((name) => [`lib/${name}.py`, '']));
+  await shop.repository.commit({ ...added, 'lib/steps.py': undefined });
+  await shop.repository.edit('requirements.txt', 'numpy==2.0.0', 'SciPy.Extra==1.0');
+  const { summary } = await shop.run(action, {});
+  expect(summary).toContain(
+    'source: lib/steps.py removed, lib/a.py added, lib/b.py added, lib/c.py added, lib/d.py added and 2 more',
+  );
+  expect(summary).toContain('environment: numpy 2.0.0 removed, scipy-extra 1.0 added');
+});
+
+test('its summary names the source alone when the old one cannot be read any more', async () => {
+  const built = await shop.build();
+  await finish(built);
+  const { manifest } = await getRecord(shop.store, program, digestIn(built, 'trainer'));
+  for (const { digest } of manifest.layers) await rm(shop.store.pathOf(digest));
+  await shop.repository.edit('lib/steps.py', '3', '4');
+  expect((await shop.run(action, {})).summary).toContain('**Why it trains** source, since run');
+});
+
+test('a training can be forced: no Run is given on, and the summary names the one that would have done', async () => {
+  const run = await finish(await shop.build());
+  const { outputs, summary } = await shop.run(action, { force: 'true' });
+  expect(outputs.run).toBe('');
+  expect(summary).toMatch(/^### 🔨 toy · commit <code>\w{12}<\/code> is built · it trains again as <code>/);
+  expect(summary).toContain(`it is forced; run <code>${run.slice(7, 19)}</code>`);
 });
 
 test('the order of the keys of a parameter is no reason to train', async () => {

@@ -1,7 +1,7 @@
 import { build } from '../build/build.ts';
 import { openHub } from '../data/open.ts';
 import { defineAction } from '../github/action.ts';
-import { mapping, registryInputs, requiredText } from '../github/inputs.ts';
+import { flag, mapping, registryInputs, requiredText } from '../github/inputs.ts';
 import { openProject } from '../source/commit.ts';
 import { buildSummary } from '../summary/build.ts';
 
@@ -12,6 +12,7 @@ export const action = defineAction({
     params: mapping,
     store: requiredText,
     handoff: requiredText,
+    force: flag,
     ...registryInputs,
   },
   async run(inputs, job) {
@@ -25,10 +26,11 @@ export const action = defineAction({
       outputs: {
         trainer: built.trainer.digest,
         server: built.server?.digest ?? '',
-        run: built.run?.digest ?? '',
+        // Who forces a training is told of the finished Run by the summary alone, so that the next job trains.
+        run: inputs.force ? '' : (built.run?.digest ?? ''),
         'training-id': built.training.trainingId,
       },
-      summary: buildSummary(built, commit, store.limits),
+      summary: buildSummary(built, { commit, limits: store.limits, force: inputs.force }),
     };
   },
 });

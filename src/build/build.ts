@@ -59,7 +59,8 @@ export async function build({ commit, params, handoff, store, hub }: BuildReques
   const server = preparedServer && (await putProgram(handoff, commit, preparedServer));
   const training = trainingOf(trainer, params, PARAMS);
   const finished = await findFinished(store, training);
-  const changes = finished === undefined ? await changesSinceLast(store, trainer, training) : undefined;
+  const changes =
+    finished === undefined ? await changesSinceLast(store, handoff, trainer, training) : undefined;
   return { project: file.value, trainer, server, training, run: finished, changes };
 }
 

@@ -1,21 +1,30 @@
 import { canonicalBytes } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
-import { program, SOURCE_LAYER, type TrainerConfig } from '../records/program.ts';
+import { program, type TrainerConfig } from '../records/program.ts';
 import { type RunConfig, run } from '../records/run.ts';
 import type { ResolvedTraining } from '../records/training.ts';
 import { findRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { changedFiles, type Placed, sourceOf } from './file-changes.ts';
+import { changedPackages } from './package-changes.ts';
+
+/** Of files and packages that changed, people see so many. */
+const SHOWN = 5;
 
 /** Why a training differs from the project's last finished one. */
 export interface Changes {
   readonly since: Stored<RunConfig>;
-  /** For people: `parameter seed 7 → 8`, `source`; never empty. */
+  /** For people: `parameter seed 7 → 8`, `source: train.py changed`; never empty. */
   readonly what: readonly string[];
 }
 
-/** Compares a training with the newest finished one of the project in the store; undefined when there is none. */
+/**
+ * Compares a training with the newest finished one of the project in the store; undefined when there is none.
+ * @param handoff has the new trainer's files
+ */
 export async function changesSinceLast(
   store: Store,
+  handoff: Store,
   trainer: Stored<TrainerConfig>,
   training: ResolvedTraining,
 ): Promise<Changes | undefined> {
@@ -23,14 +32,30 @@ export async function changesSinceLast(
   if (last === undefined) return undefined;
   const { run: since, trainer: before } = last;
   const same = (a: unknown, b: unknown): boolean => canonicalBytes(a).equals(canonicalBytes(b));
+  const both: [Placed, Placed] = [
+    { trainer: before, store },
+    { trainer, store: handoff },
+  ];
   const what = [
     ...differences('parameter', since.config.params, training.params),
     ...differences('data', since.config.data, training.data),
-    ...(sourceDigest(before) === sourceDigest(trainer) ? [] : ['source']),
-    ...(same(before.config.environment, trainer.config.environment) ? [] : ['environment']),
+    ...(sourceOf(before)?.digest === sourceOf(trainer)?.digest
+      ? []
+      : [await detailed('source', changedFiles(...both))]),
+    ...(same(before.config.environment, trainer.config.environment)
+      ? []
+      : [await detailed('environment', changedPackages(...both))]),
     ...(same(before.config.command, trainer.config.command) ? [] : ['command']),
   ];
   return { since, what };
+}
+
+/** What a part of the training differs in. The reason is worth no failure: without the files of old, it is the part's name alone. */
+async function detailed(part: string, found: Promise<string[]>): Promise<string> {
+  const names = await found.catch((): string[] => []);
+  if (names.length === 0) return part;
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
+  return `${part}: ${names.slice(0, SHOWN).join(', ')}${more}`;
 }
 
 async function lastFinished(
@@ -57,10 +82,6 @@ async function lastFinished(
 
 function endOf({ config }: Stored<RunConfig>): string {
   return config.segments.at(-1)?.endedAt ?? '';
-}
-
-function sourceDigest({ manifest }: Stored<TrainerConfig>): string | undefined {
-  return manifest.layers.find(({ mediaType }) => mediaType === SOURCE_LAYER)?.digest;
 }
 
 function differences(
