@@ -76,7 +76,7 @@ title('A change of serve.py alone: nothing is trained');
 await edit(join(team.repository, 'serve.py'), (text) => `${text}\n# A change of the server.\n`);
 await commit(team.repository, 'Change the server');
 const second = await push(team);
-if ('train' in second.jobs) throw new Error('it trained, and should not have');
+if ('train-1' in second.jobs) throw new Error('it trained, and should not have');
 const after = await ask(endpoint);
 if (after.release !== outputOf(second, 'release', 'release'))
   throw new Error('the new release does not answer');

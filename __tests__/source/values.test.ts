@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { json } from '../../src/lib/json.ts';
 import { strict } from '../../src/lib/strict.ts';
+import { duration, memory } from '../../src/lib/units.ts';
 import { command } from '../../src/source/command.ts';
-import { duration, memory } from '../../src/source/units.ts';
 import { parseYaml } from '../../src/source/yaml.ts';
 
 const words = (given: unknown): unknown => {

@@ -5,10 +5,11 @@ const LIBRARY = 'trainyard/trainyard';
 
 /**
  * Puts what act 0.2.89 does not know into words that it does: `uses: $/x` names the library and its tag; so does a job's
- * `uses: ./x`, which act would look for in the user's repository; and `concurrency.queue`, which its schema refuses, is dropped.
+ * `uses: ./x`, which act would look for in the user's repository; `concurrency.queue`, which its schema refuses, is dropped, and so
+ * is the commit to check out, without which act copies the repository as it stands.
  *
  * @param text a workflow file
- * @returns the same file, changed in those three things and in nothing else
+ * @returns the same file, changed in those four things and in nothing else
  */
 export function forAct(text: string): string {
   return text
@@ -16,7 +17,8 @@ export function forAct(text: string): string {
       /^( +(?:- )?uses: )[$.]\/(\S+)/gm,
       (_, before: string, path: string) => `${before}${LIBRARY}/${path}@v1`,
     )
-    .replace(/^ +queue: max\n/gm, '');
+    .replace(/^ +queue: max\n/gm, '')
+    .replace(/^ +ref: \$\{\{ inputs\.commit \}\}\n/gm, '');
 }
 
 /**

@@ -113,11 +113,11 @@ export function describeLine<R extends RegistryHost>(
     test('a push trains, packages, releases and serves the model', async () => {
       const result = await push();
       assertSucceeded(result);
-      expect(Object.keys(result.jobs)).toEqual(['build', 'train', 'package', 'release', 'deploy']);
+      expect(Object.keys(result.jobs)).toEqual(['build', 'train-1', 'package', 'release', 'deploy']);
       first = {
         registry,
         trainer: outputOf(result, 'build', 'trainer'),
-        run: outputOf(result, 'train', 'run'),
+        run: outputOf(result, 'train-1', 'run'),
         release: outputOf(result, 'release', 'release'),
       };
       endpoint = outputOf(result, 'deploy', 'endpoint');

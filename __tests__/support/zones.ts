@@ -99,15 +99,24 @@ function conditionFaults(job: Job): string[] {
   const parts = conjuncts(job);
   const lacks = (part: string): string[] =>
     parts.includes(part) ? [] : [`comes after a training and lacks "${part}"`];
+  // A try that may be left out hands nothing on.
+  const needs = job.needs.filter(
+    (need) => !parts.includes(`(!inputs.${need} || needs.${need}.result == 'success')`),
+  );
   return [
     ...lacks('!cancelled()'),
-    ...job.needs.flatMap((need) => [
+    ...needs.flatMap((need) => [
       ...lacks(`needs.${need}.result == 'success'`),
-      ...(parts.some((part) => part.startsWith(`needs.${need}.outputs.`) && part.endsWith(" != ''"))
+      ...(parts.some((part) => handsOn(part, need))
         ? []
         : [`comes after a training and lacks "needs.${need}.outputs.Y != ''"`]),
     ]),
   ];
+}
+
+/** Whether a part of a condition holds only if a job gave an output. */
+function handsOn(part: string, need: string): boolean {
+  return part.startsWith(`needs.${need}.outputs.`) && /(?: != ''| == '[^']+')$/.test(part);
 }
 
 /** What must hold for the job to run: the parts of its `if` between `&&`, outside of parentheses. */

@@ -34,14 +34,14 @@ test('failed jobs run again on the artifacts of those that are finished, and not
     broken ||= job === 'package';
   };
   const first = await team.act({ ...run, onLine: breakService });
-  expect(ran(first)).toEqual(['build', 'train', 'package']);
+  expect(ran(first)).toEqual(['build', 'train-1', 'package']);
   expect(jobOf(first, 'package').result).toBe('failure');
 
   // Now the package is written, and the port of the target is held by something else.
   const { port } = parse(await readFile(join(team.repository, 'environments/staging.yml'), 'utf8')).target;
   const squatter = createServer().listen(port, '127.0.0.1');
   await once(squatter, 'listening');
-  const trained = { ...jobOf(first, 'build').outputs, ...jobOf(first, 'train').outputs };
+  const trained = { ...jobOf(first, 'build').outputs, ...jobOf(first, 'train-1').outputs };
   const library = await moveLibrary(join(team.place, 'second'), (text, file) =>
     file === 'pipeline.yml' ? finished(text, 'train', trained) : text,
   );

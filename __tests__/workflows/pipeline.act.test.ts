@@ -38,8 +38,8 @@ async function push(file?: string, change: (text: string) => string = (text) => 
 test('a push trains, packages, releases and serves the model', async () => {
   const result = await push();
   assertSucceeded(result);
-  expect(ran(result)).toEqual(['build', 'train', 'package', 'release', 'deploy']);
-  expect(outputOf(result, 'train', 'state')).toBe('succeeded');
+  expect(ran(result)).toEqual(['build', 'train-1', 'package', 'release', 'deploy']);
+  expect(outputOf(result, 'train-1', 'state')).toBe('succeeded');
   expect(outputOf(result, 'deploy', 'outcome')).toBe('live');
   endpoint = outputOf(result, 'deploy', 'endpoint');
   first = outputOf(result, 'release', 'release');
@@ -93,7 +93,7 @@ test('a parameter override by hand trains, and the release goes to the environme
     secrets: { API_KEY: 'correct horse battery' },
   });
   assertSucceeded(result);
-  expect(ran(result)).toEqual(['build', 'train', 'package', 'release', 'deploy']);
+  expect(ran(result)).toEqual(['build', 'train-1', 'package', 'release', 'deploy']);
   const production = outputOf(result, 'deploy', 'endpoint');
   expect(production).not.toBe(endpoint);
   expect((await ask(production)).label).toBe(-1);
@@ -123,7 +123,7 @@ test('a pull request trains its change and writes no store', async () => {
     vars: { TRAINYARD_STORE: team.store },
   });
   assertSucceeded(result);
-  expect(ran(result)).toEqual(['build', 'train']);
-  expect(outputOf(result, 'train', 'state')).toBe('succeeded');
+  expect(ran(result)).toEqual(['build', 'train-1']);
+  expect(outputOf(result, 'train-1', 'state')).toBe('succeeded');
   expect(await readFile(join(team.store, 'index.json'), 'utf8')).toBe(index);
 }, 300_000);

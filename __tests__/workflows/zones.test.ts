@@ -8,16 +8,27 @@ test.each(workflowFiles)('the zones of %s hold', (file) => {
   expect(zoneFaults(readWorkflow(file), readWorkflow)).toEqual([]);
 });
 
+const TRAINING = ['smoke', 'train-1', 'train-2', 'train-3', 'train-4', 'train-5'];
+/** The jobs that run the user's code, at a path. */
+const training = (path: string) => Object.fromEntries(TRAINING.map((job) => [`${path}/${job}`, []]));
+
 /** What docs/stores.md says of permissions. */
 const TEMPLATES = {
   pipeline: {
     'pipeline/train/build': ['contents: read', 'packages: read'],
-    'pipeline/train/train': [],
+    ...training('pipeline/train'),
     'pipeline/package': ['contents: read', 'packages: write'],
     'pipeline/release': ['contents: read', 'packages: write'],
     deploy: ['packages: write'],
   },
-  'pull-request': { 'train/build': ['contents: read'], 'train/train': [] },
+  'pull-request': { 'train/build': ['contents: read'], ...training('train') },
+  'long-training': {
+    'pipeline/train/build': ['contents: read', 'packages: read'],
+    ...training('pipeline/train'),
+    'pipeline/package': ['contents: read', 'packages: write'],
+    'pipeline/release': ['contents: read', 'packages: write'],
+    again: ['actions: write'],
+  },
   rollback: { deploy: ['packages: write'] },
 };
 
@@ -35,79 +46,79 @@ describe('a fault that is planted is found:', () => {
     [
       'id-token',
       train,
-      ['jobs', 'train', 'permissions'],
+      ['jobs', 'train-1', 'permissions'],
       { 'id-token': 'write' },
-      'job train trains with id-token: write',
+      'job train-1 trains with id-token: write',
     ],
     [
       'a write permission',
       train,
-      ['jobs', 'train', 'permissions'],
+      ['jobs', 'train-1', 'permissions'],
       { packages: 'write' },
-      'job train trains with packages: write',
+      'job train-1 trains with packages: write',
     ],
     [
       'read access',
       train,
-      ['jobs', 'train', 'permissions'],
+      ['jobs', 'train-1', 'permissions'],
       { contents: 'read' },
-      'job train trains with contents: read',
+      'job train-1 trains with contents: read',
     ],
     [
       'write-all',
       train,
-      ['jobs', 'train', 'permissions'],
+      ['jobs', 'train-1', 'permissions'],
       'write-all',
-      'job train trains with permissions write-all',
+      'job train-1 trains with permissions write-all',
     ],
     [
       'permissions of the workflow',
       train,
       ['permissions'],
       { contents: 'write' },
-      'job train trains with contents: write',
+      'job train-1 trains with contents: write',
     ],
     [
       'a secret for a step',
       train,
-      ['jobs', 'train', 'env'],
+      ['jobs', 'train-1', 'env'],
       { KEY: '${{ secrets.KEY }}' },
-      'job train trains and is given a secret',
+      'job train-1 trains and is given a secret',
     ],
     [
       'a secret for all jobs',
       train,
       ['env'],
       { KEY: '${{ secrets.KEY }}' },
-      'job train trains and is given a secret',
+      'job train-1 trains and is given a secret',
     ],
     [
       'the token',
       train,
-      ['jobs', 'train', 'env'],
+      ['jobs', 'train-1', 'env'],
       { T: '${{ github.token }}' },
-      'job train trains and is given the token',
+      'job train-1 trains and is given the token',
     ],
     [
       'an environment',
       train,
-      ['jobs', 'train', 'environment'],
+      ['jobs', 'train-1', 'environment'],
       'production',
-      'job train trains and has an environment',
+      'job train-1 trains and has an environment',
     ],
     [
       'a checkout',
       train,
-      ['jobs', 'train', 'steps', '1'],
+      ['jobs', 'train-1', 'steps', '1'],
       { uses: 'actions/checkout@v7' },
-      'job train trains and checks source out',
+      'job train-1 trains and checks source out',
     ],
     [
       'another step',
       train,
-      ['jobs', 'train', 'steps', '1'],
+      ['jobs', 'train-1', 'steps', '1'],
       { run: 'true' },
-      'job train trains and has other steps',
+      'job train-1 trains and has other steps',
     ],
     [
       'a training in the build job',
@@ -126,16 +137,16 @@ describe('a fault that is planted is found:', () => {
     [
       'trainings for forks',
       train,
-      ['jobs', 'train', 'if'],
+      ['jobs', 'train-1', 'if'],
       "needs.build.outputs.run == ''",
-      'job train trains for pull requests of forks',
+      'job train-1 trains for pull requests of forks',
     ],
     [
       'a way around the fork check',
       train,
-      ['jobs', 'train', 'if'],
+      ['jobs', 'train-1', 'if'],
       "always() || (github.event_name != 'pull_request')",
-      'job train trains for pull requests of forks',
+      'job train-1 trains for pull requests of forks',
     ],
     [
       'a write permission for the called workflow',
@@ -154,9 +165,9 @@ describe('a fault that is planted is found:', () => {
     [
       'the credential of a registry',
       train,
-      ['jobs', 'train', 'env'],
+      ['jobs', 'train-1', 'env'],
       { DOCKER_AUTH_CONFIG: '${{ secrets.registry-auth }}' },
-      'job train trains and is given a secret',
+      'job train-1 trains and is given a secret',
     ],
     [
       'another secret for the called workflow',
@@ -184,7 +195,7 @@ describe('a fault that is planted is found:', () => {
       train,
       ['permissions'],
       undefined,
-      'job train trains with the default permissions',
+      'job train-1 trains with the default permissions',
     ],
     [
       'a later job without condition',
@@ -215,6 +226,27 @@ describe('a fault that is planted is found:', () => {
       'job deploy comes after a training and lacks "!cancelled()"',
     ],
     [
+      'a way around the smoke test',
+      train,
+      ['jobs', 'train-1', 'if'],
+      "!cancelled() && (!inputs.smoke || needs.smoke.result != 'failure')",
+      'job train-1 comes after a training and lacks "needs.smoke.result == \'success\'"',
+    ],
+    [
+      'a segment after one that did not write a checkpoint',
+      train,
+      ['jobs', 'train-3', 'if'],
+      "!cancelled() && needs.train-2.result == 'success' && needs.train-2.outputs.state == ''",
+      'job train-3 comes after a training and lacks "needs.train-2.outputs.Y != \'\'"',
+    ],
+    [
+      'a secret for the smoke test',
+      train,
+      ['jobs', 'smoke', 'env'],
+      { KEY: '${{ secrets.KEY }}' },
+      'job smoke trains and is given a secret',
+    ],
+    [
       'a dangerous event',
       template,
       ['on', 'pull_request_target'],
@@ -225,7 +257,7 @@ describe('a fault that is planted is found:', () => {
 
   test.each(plants)('%s', (_what, file, path, value, said) => {
     const workflow: Workflow = structuredClone(readWorkflow(file));
-    if (path[0] === 'permissions') delete workflow.jobs.train?.permissions;
+    if (path[0] === 'permissions') delete workflow.jobs['train-1']?.permissions;
     plant(workflow, path, value);
     expect(zoneFaults(parseWorkflow(stringify(workflow)), readWorkflow)).toContain(said);
   });

@@ -1,8 +1,8 @@
 import { defineAction } from '../github/action.ts';
 import { flag, type Reader, registryInputs, requiredText } from '../github/inputs.ts';
 import { UserError } from '../lib/errors.ts';
+import { duration } from '../lib/units.ts';
 import { prune } from '../prune/prune.ts';
-import { duration } from '../source/units.ts';
 import { pruneSummary, pruneText } from '../summary/prune.ts';
 
 const seconds: Reader<number> = (value, name) => {

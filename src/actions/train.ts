@@ -1,44 +1,102 @@
 import { join } from 'node:path';
-import { defineAction, type Job } from '../github/action.ts';
+import { defineAction, type Job, type Outcome } from '../github/action.ts';
 import { checkEvent, readPayload } from '../github/event.ts';
 import { withConsole, withInertConsole } from '../github/inert.ts';
-import { mapping, plainHttpInput, requiredDigest, requiredText } from '../github/inputs.ts';
+import {
+  flag,
+  mapping,
+  optionalAmount,
+  optionalCommit,
+  optionalDigest,
+  optionalDuration,
+  optionalText,
+  plainHttpInput,
+  requiredDigest,
+  requiredText,
+} from '../github/inputs.ts';
 import { cacheFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
 import { DigestCache } from '../lib/digest-cache.ts';
 import { UserError } from '../lib/errors.ts';
-import { memory } from '../source/units.ts';
+import { memory } from '../lib/units.ts';
+import type { RunState } from '../records/run.ts';
 import type { Store } from '../store/store.ts';
+import { smokeSummary } from '../summary/smoke.ts';
 import { trainSummary } from '../summary/train.ts';
-import type { TrainDeps } from '../train/request.ts';
+import type { TrainDeps, TrainResult } from '../train/request.ts';
+import { trySmoke } from '../train/smoke.ts';
 import { train } from '../train/train.ts';
 
 /** Trainer → Run: the only action that starts the user's training program. */
 export const action = defineAction({
-  inputs: { trainer: requiredDigest, params: mapping, handoff: requiredText, ...plainHttpInput },
-  async run({ trainer, params, handoff: place }, job) {
+  inputs: {
+    trainer: requiredDigest,
+    params: mapping,
+    handoff: requiredText,
+    previous: optionalDigest,
+    commit: optionalCommit,
+    checkpoints: optionalText,
+    'time-budget': optionalDuration,
+    force: flag,
+    smoke: flag,
+    'single-use': flag,
+    'gpu-wait': optionalDuration,
+    'price-per-hour': optionalAmount,
+    ...plainHttpInput,
+  },
+  async run(inputs, job) {
     checkEvent(job.env.GITHUB_EVENT_NAME, await readPayload(job.env.GITHUB_EVENT_PATH));
-    const handoff = await job.openStore(place, 'handoff');
-    const request = { trainer, params, commit: job.env.GITHUB_SHA || null };
-    const result = await train(request, depsOf(job, handoff));
-    const { digest, config } = result.run;
-    return {
-      outputs: {
-        // Only a Run that may go on is given on; what failed is found by the summary's digest.
-        run: config.state === 'succeeded' ? digest : '',
-        'training-id': config.trainingId,
-        state: config.state,
-        metrics: JSON.stringify(config.metrics),
-      },
-      summary: trainSummary(result, handoff.limits),
-      ...(config.state !== 'succeeded' && {
-        failure: `the training ${config.state === 'cancelled' ? 'was cancelled' : 'failed'}: ${config.reason} (Run ${digest})`,
-      }),
+    const handoff = await job.openStore(inputs.handoff, 'handoff');
+    const deps = depsOf(job, handoff, inputs.checkpoints);
+    const request = {
+      trainer: inputs.trainer,
+      params: inputs.params,
+      commit: inputs.commit ?? (job.env.GITHUB_SHA || null),
+      timeBudgetSeconds: inputs['time-budget'],
+      previous: inputs.previous,
+      force: inputs.force,
+      singleUse: inputs['single-use'],
+      gpuWaitSeconds: inputs['gpu-wait'],
+      pricePerHour: inputs['price-per-hour'],
     };
+    return inputs.smoke
+      ? outcomeOfSmoke(await trySmoke(request, deps))
+      : outcomeOf(await train(request, deps), handoff.limits);
   },
 });
 
-function depsOf(job: Job, handoff: Store): TrainDeps {
+const ENDED: Partial<Record<RunState, string>> = { failed: 'failed', cancelled: 'was cancelled' };
+
+function outcomeOf(result: TrainResult, limits: string | undefined): Outcome {
+  const { digest, config } = result.run;
+  const { state } = config;
+  return {
+    outputs: {
+      // Only a Run that may go on is given on; another one is found by `segment`.
+      run: state === 'succeeded' ? digest : '',
+      state,
+      segment: digest,
+      'training-id': config.trainingId,
+      metrics: JSON.stringify(config.metrics),
+    },
+    summary: trainSummary(result, limits),
+    ...(state !== 'succeeded' &&
+      state !== 'checkpointed' && {
+        failure: `the training ${ENDED[state] ?? `ended as ${state}`}: ${config.reason} (Run ${digest})`,
+      }),
+  };
+}
+
+function outcomeOfSmoke(result: TrainResult): Outcome {
+  const { state, reason, trainingId, metrics } = result.run.config;
+  return {
+    outputs: { run: '', state, segment: '', 'training-id': trainingId, metrics: JSON.stringify(metrics) },
+    summary: smokeSummary(result),
+    ...(state !== 'succeeded' && { failure: `the smoke test ended as ${state}: ${reason}` }),
+  };
+}
+
+function depsOf(job: Job, handoff: Store, checkpoints: string | undefined): TrainDeps {
   const { env, log, signal } = job;
   const cache = cacheFolder(env);
   return {
@@ -53,7 +111,7 @@ function depsOf(job: Job, handoff: Store): TrainDeps {
       limit: dataLimit(env.TRAINYARD_DATA_LIMIT),
       openStore: (value, place) => job.openStore(value, place),
     },
-    checkpoints: env.TRAINYARD_CHECKPOINTS || join(cache, 'checkpoints'),
+    checkpoints: checkpoints || env.TRAINYARD_CHECKPOINTS || join(cache, 'checkpoints'),
     leases: env.TRAINYARD_LEASES || '/tmp/trainyard-gpus',
     environments: join(cache, 'environments'),
     uv: () => findUv({ env, log, signal, cache, scratch: () => job.scratch() }),

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Hub } from '../data/hub.ts';
+import { resolveParams } from '../records/params.ts';
 import type { ServerConfig, TrainerConfig } from '../records/program.ts';
 import type { Commit } from '../source/commit.ts';
 import type { Project } from '../source/project.ts';
@@ -28,10 +29,12 @@ export async function prepareTrainer(
 ): Promise<Prepared<TrainerConfig>> {
   const { part } = selected;
   const { common, ...files } = await prepareCommon(commit, file, selected);
+  const params = await readParams(commit, file);
+  resolveParams(params, part.smoke?.params ?? {}, file.place(['trainer', 'smoke', 'params']));
   const config: TrainerConfig = {
     role: 'trainer',
     ...common,
-    params: await readParams(commit, file),
+    params,
     data: await pinData(commit, file, hub),
     env: part.env,
     resources: Object.fromEntries(

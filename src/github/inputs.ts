@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Digest, parseDigest } from '../lib/digest.ts';
 import { messageOf, UserError, userErrors } from '../lib/errors.ts';
 import { type JsonObject, json } from '../lib/json.ts';
+import { duration } from '../lib/units.ts';
 
 /** Turns the text of an input into its type; throws a UserError that names the input. */
 export type Reader<T> = (text: string, name: string) => T;
@@ -35,6 +36,25 @@ export const flag: Reader<boolean> = (value, name) => {
   throw new UserError(`input ${name} is ${JSON.stringify(value)}; it may be true or false`);
 };
 
+/** A duration in seconds. */
+const seconds: Reader<number> = (value, name) => {
+  const parsed = duration.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new UserError(`input ${name} is ${JSON.stringify(value)}; give a duration such as 90s, 30m or 4h30m`);
+};
+
+const amount: Reader<number> = (value, name) => {
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
+  throw new UserError(`input ${name} is ${JSON.stringify(value)}; give a number such as 2.5`);
+};
+
+const commit: Reader<string> = (value, name) => {
+  if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(value)) return value;
+  throw new UserError(
+    `input ${name} is ${JSON.stringify(value)}; give a whole commit id, 40 hexadecimal digits`,
+  );
+};
+
 function required<T>(reader: Reader<T>): Reader<T> {
   return (value, name) => {
     if (value === '') throw new UserError(`input ${name} is required`);
@@ -50,6 +70,10 @@ export const requiredText = required(text);
 export const optionalText = optional(text);
 export const requiredDigest = required(digest);
 export const optionalDigest = optional(digest);
+/** In seconds. */
+export const optionalDuration = optional(seconds);
+export const optionalCommit = optional(commit);
+export const optionalAmount = optional(amount);
 
 /** Of every action that opens a store: whether its registry may be spoken to without TLS. Read where a store is opened. */
 export const plainHttpInput = { 'plain-http': flag };

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { json } from '../lib/json.ts';
 import { strict } from '../lib/strict.ts';
+import { duration, memory } from '../lib/units.ts';
 import { insidePath, projectName, variableName } from '../records/names.ts';
 import { command } from './command.ts';
 import { data } from './data.ts';
-import { duration, memory } from './units.ts';
 
 const globs = z
   .array(z.string().min(1))

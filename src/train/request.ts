@@ -23,8 +23,6 @@ export interface TrainRequest {
   readonly previous?: Digest | undefined;
   /** Trains though a finished Run of this training is known. */
   readonly force?: boolean;
-  /** A try of a few steps with trainer.smoke's parameters and no GPU; nothing is recorded that could be packaged. */
-  readonly smoke?: boolean;
   /** Refuses a runner that earlier jobs have used. */
   readonly singleUse?: boolean;
   /** How long a GPU is waited for. */

@@ -1,0 +1,118 @@
+/** When which job of a training in several segments runs, of one that starts itself again, and of a smoke test. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { jobOf } from '../support/act.ts';
+import { finished } from '../support/act-rewrite.ts';
+import { GIVEN, inputsOf, openStubs, ran, type Stubs } from '../support/act-stubs.ts';
+import { root } from '../support/workflow-files.ts';
+
+let stubs: Stubs;
+beforeAll(async () => {
+  const long = 'trainyard-long-training.yml';
+  // act gives no outputs of a call in which nothing but another call has run.
+  const states = new Map([
+    ['stopped.yml', 'checkpointed'],
+    ['finished.yml', 'succeeded'],
+  ]);
+  stubs = await openStubs(
+    { 'pipeline.yml': 'trainyard-pipeline.yml', 'stopped.yml': long, 'finished.yml': long },
+    (text, file) => {
+      const state = states.get(file);
+      return state === undefined ? text : finished(text, 'pipeline', { state });
+    },
+  );
+}, 120_000);
+
+afterAll(() => stubs.remove());
+
+const act: Stubs['act'] = (...args) => stubs.act(...args);
+
+/** What train gives where it wrote a checkpoint and stopped. */
+const stopped = (segment: string) => ({ run: '', state: 'checkpointed', segment, metrics: '{}' });
+const CHAIN = ['train-1', 'train-2', 'train-3', 'train-4', 'train-5'];
+
+test('a training goes on in the next job until it has succeeded, and that Run is packaged', async () => {
+  const library = await stubs.library('chain', (text, file) =>
+    file === 'pipeline.yml'
+      ? text
+          .replace('time-budget: ${{ inputs.time-budget }}', 'time-budget: 4h30m')
+          .replace('force: ${{ inputs.force }}', 'force: true')
+      : text,
+  );
+  const outputs = { ...GIVEN, 'train-1': stopped('sha256:01'), 'train-2': stopped('sha256:02') };
+  const result = await act({ library }, outputs);
+  expect(ran(result)).toEqual(['build', ...CHAIN.slice(0, 3), 'package', 'release', 'deploy']);
+  const told = CHAIN.slice(0, 3).map((job) => inputsOf(result, job, 'PREVIOUS', 'FORCE', 'TIME-BUDGET'));
+  expect(told).toEqual([
+    ['', 'true', '4h30m'],
+    ['sha256:01', 'false', '4h30m'],
+    ['sha256:02', 'false', '4h30m'],
+  ]);
+  expect(inputsOf(result, 'build', 'FORCE')).toEqual(['true']);
+  expect(inputsOf(result, 'package', 'RUN')).toEqual(['sha256:dd']);
+});
+
+test('a segment that fails ends the chain', async () => {
+  const result = await act({}, { ...GIVEN, 'train-1': stopped('sha256:01') }, 'train-2');
+  expect(ran(result)).toEqual(['build', 'train-1', 'train-2']);
+  expect(result.status).toBe(1);
+});
+
+test('one that five jobs did not finish is not red, and nothing is packaged', async () => {
+  const unfinished = Object.fromEntries(CHAIN.map((job, index) => [job, stopped(`sha256:0${index}`)]));
+  const result = await act({}, { ...GIVEN, ...unfinished });
+  expect(ran(result)).toEqual(['build', ...CHAIN]);
+  expect(result.status).toBe(0);
+});
+
+describe('a long training', () => {
+  const params = '{"note": "$(touch PWN) \\" x"}';
+  const startedAgain = async (workflow: string, changed: object = {}): Promise<string[] | undefined> => {
+    const bin = join(stubs.place, 'bin');
+    await mkdir(bin, { recursive: true });
+    await writeFile(join(bin, 'gh'), '#!/bin/sh\nprintf "gh:%s\\n" "$@"\n', { mode: 0o755 });
+    const machine = { PATH: `${bin}:${join(root, 'node_modules/node/bin')}:${process.env.PATH}` };
+    const inputs = { environment: 'staging', params, runs: '7', commit: '', ...changed };
+    const result = await act({ event: 'workflow_dispatch', workflow, payload: { inputs }, machine });
+    expect(result.status).toBe(0);
+    if (!ran(result).includes('again')) return undefined;
+    return [...jobOf(result, 'again').log.matchAll(/^gh:(.*)$/gm)].map(([, argument = '']) => argument);
+  };
+
+  test('starts itself again on the same commit', async () => {
+    const said = await startedAgain('stopped.yml');
+    expect(said?.slice(0, 5)).toEqual(['workflow', 'run', 'Trainyard long training', '--ref', 'main']);
+    expect(said).toEqual(expect.arrayContaining([`params=${params}`, 'runs=6', 'environment=staging']));
+    expect(said?.at(-1)).toMatch(/^commit=[0-9a-f]{40}$/);
+    const commit = 'b'.repeat(40);
+    expect((await startedAgain('stopped.yml', { commit }))?.at(-1)).toBe(`commit=${commit}`);
+  });
+
+  test('does not when it may not take more runs, or is finished', async () => {
+    expect(await startedAgain('stopped.yml', { runs: '1' })).toBeUndefined();
+    expect(await startedAgain('finished.yml')).toBeUndefined();
+  });
+});
+
+describe('a smoke test', () => {
+  let library: string;
+  beforeAll(async () => {
+    library = await stubs.library('smoking', (text, file) =>
+      file === 'pipeline.yml' ? text.replace('smoke: ${{ inputs.smoke }}', 'smoke: true') : text,
+    );
+  });
+
+  test('comes before the training, and the training only if it went well', async () => {
+    const result = await act({ library });
+    expect(ran(result).slice(0, 3)).toEqual(['build', 'smoke', 'train-1']);
+    expect(inputsOf(result, 'smoke', 'SMOKE', 'TRAINER')).toEqual(['true', 'sha256:aa']);
+    expect(inputsOf(result, 'train-1', 'SMOKE')).toEqual(['false']);
+    expect(ran(await act({ library }, GIVEN, 'smoke'))).toEqual(['build', 'smoke']);
+  });
+
+  test('is not made where a finished Run is there', async () => {
+    const result = await act({ library }, { ...GIVEN, build: { ...GIVEN.build, run: 'sha256:0d' } });
+    expect(ran(result)).toEqual(['build', 'package', 'release', 'deploy']);
+  });
+});
