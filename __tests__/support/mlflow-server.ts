@@ -45,6 +45,7 @@ export async function startMlflowServer(): Promise<MlflowServer> {
         ...process.env,
         // Jobs need a part of MLflow that is not installed.
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
+        MLFLOW_DISABLE_TELEMETRY: 'true',
         MLFLOW_FLASK_SERVER_SECRET_KEY: 'of the tests',
         MLFLOW_AUTH_ADMIN_PASSWORD: credentials.MLFLOW_TRACKING_PASSWORD,
       },
