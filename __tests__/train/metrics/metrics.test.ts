@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -95,6 +95,19 @@ describe('the metrics file', () => {
     await writeFile(file, '{"step": 1, "loss": 3}\n');
     await metrics.finish();
     expect(metrics.last).toEqual({ loss: 3 });
+  });
+
+  test('that is written anew beside itself and renamed into place is read anew', async () => {
+    const metrics = new Metrics(placesIn(folder));
+    await writeFile(file, '{"step": 1, "loss": 1}\n');
+    await metrics.read();
+    await writeFile(`${file}.new`, '{"step": 1, "loss": 3}\n{"step": 2, "loss": 2}\n');
+    await rename(`${file}.new`, file);
+    await metrics.finish();
+    expect(metrics.series.get('loss')?.points).toEqual([
+      [1, 3],
+      [2, 2],
+    ]);
   });
 
   test('names, problems and lines without end are bounded', async () => {

@@ -2,7 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byBytes } from '../../lib/json.ts';
 
-/** Deeper, and among more, nobody writes what is looked for. */
+/** Deeper, and among more in a folder, nobody writes what is looked for. */
 const DEPTH = 6;
 const MOST = 20_000;
 /** The share of the time that looking may take while a program runs. */
@@ -31,9 +31,11 @@ export class Finder {
     this.#isLookedInto = isLookedInto;
   }
 
-  /** What to tell when there was too much to look at; empty for nothing. */
+  /** What to tell when files were found and there was too much to look at; empty for nothing. */
   get problem(): string {
-    return this.#left <= 0 ? `there are more than ${MOST} files and folders, and not all were looked at` : '';
+    return this.#left <= 0 && this.#found.length > 0
+      ? `there are more than ${MOST} files and folders, and not all were looked at`
+      : '';
   }
 
   /** The paths, sorted; those of the last time when looking takes long and it was done shortly before. */
@@ -41,12 +43,13 @@ export class Finder {
     const begin = performance.now();
     if (!isOver && begin < this.#next) return this.#found;
     const found: string[] = [];
-    const left = { entries: MOST };
+    this.#left = MOST;
     for (const folder of this.#folders) {
+      const left = { entries: MOST };
       if ((await lstat(folder).catch(() => undefined))?.isDirectory())
         await this.#look(folder, DEPTH, found, left);
+      this.#left = Math.min(this.#left, left.entries);
     }
-    this.#left = left.entries;
     const end = performance.now();
     this.#next = end + (end - begin) / SHARE;
     this.#found = found.sort(byBytes);

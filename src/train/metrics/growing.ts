@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf } from '../../lib/errors.ts';
 import { LineCutter } from '../../lib/lines.ts';
@@ -15,11 +15,11 @@ export class GrowingFile {
   }
 
   /** Opens the file for some work; without one, or with something else in its place, nothing is done. */
-  async *use<T>(work: (file: FileHandle, size: number) => AsyncIterable<T>): AsyncGenerator<T> {
+  async *use<T>(work: (file: FileHandle, found: Stats) => AsyncIterable<T>): AsyncGenerator<T> {
     const file = await openRegular(this.path);
     if (file === undefined) return;
     try {
-      yield* work(file, (await file.stat()).size);
+      yield* work(file, await file.stat());
     } finally {
       await file.close();
     }
@@ -30,6 +30,8 @@ export class GrowingFile {
 export class GrowingLines {
   readonly #file: GrowingFile;
   #cutter = new LineCutter();
+  /** A program may write its file anew each time, and rename it into place. */
+  #inode: number | undefined;
 
   constructor(path: string) {
     this.#file = new GrowingFile(path);
@@ -37,13 +39,15 @@ export class GrowingLines {
 
   /** The new lines; `anew` when the file was begun anew. A line without its end is left until the program is over. */
   async *read(isOver: boolean): AsyncGenerator<'anew' | readonly string[]> {
-    yield* this.#file.use((file, size) => this.#new(file, size));
+    yield* this.#file.use((file, found) => this.#new(file, found));
     const rest = isOver ? this.#cutter.rest() : '';
     if (rest !== '') yield [rest];
   }
 
-  async *#new(file: FileHandle, size: number): AsyncGenerator<'anew' | readonly string[]> {
-    if (size < this.#file.offset) {
+  async *#new(file: FileHandle, { size, ino }: Stats): AsyncGenerator<'anew' | readonly string[]> {
+    const isOther = this.#inode !== undefined && this.#inode !== ino;
+    this.#inode = ino;
+    if (size < this.#file.offset || isOther) {
       this.#file.offset = 0;
       this.#cutter = new LineCutter();
       yield 'anew';

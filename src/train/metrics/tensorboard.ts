@@ -49,8 +49,8 @@ class EventFile extends GrowingFile {
 
   async *read(isOver: boolean): AsyncGenerator<Batch> {
     if (this.#brokenAt !== undefined) return;
-    yield* this.use((file, size) => this.#new(file, size));
-    if (isOver && this.#brokenAt === undefined) yield* this.use((_, size) => this.#rest(size));
+    yield* this.use((file, { size }) => this.#new(file, size));
+    if (isOver && this.#brokenAt === undefined) yield* this.use((_, { size }) => this.#rest(size));
   }
 
   async *#new(file: FileHandle, size: number): AsyncGenerator<Batch> {
