@@ -16,6 +16,9 @@ const actions: Readonly<Record<string, () => Promise<{ action: Action }>>> = {
   line: () => import('./actions/line.ts'),
 };
 
+/** What a runner starts by itself after an action's step, and nobody else does. */
+const posts: typeof actions = { 'train-post': () => import('./actions/train-post.ts') };
+
 /** What `actions/NAME/action.yml` starts: the action with its inputs from the step. */
 export async function runStep(name: string): Promise<void> {
   const [{ githubHost }, { runAction }] = await Promise.all([
@@ -68,7 +71,7 @@ export async function runFront(args: readonly string[]): Promise<void> {
 }
 
 async function loadAction(name: string): Promise<Action> {
-  const load = actions[name];
+  const load = actions[name] ?? posts[name];
   if (load === undefined) throw new Error(`there is no action ${name}`);
   return (await load()).action;
 }

@@ -16,12 +16,15 @@ export interface StepResult {
   /** What the step wrote to GITHUB_OUTPUT. */
   readonly outputs: Readonly<Record<string, string>>;
   readonly summary: string;
+  /** What the step keeps for its post step, as the variables that the runner makes of it. */
+  readonly state: Readonly<Record<string, string>>;
 }
 
 /**
  * Runs an action as a runner does: a process of its own, inputs as INPUT_*, and the files of GITHUB_*.
  * @param running is given the process and what it has printed so far, to cancel it, say
  * @param script what the process takes for its own script, beside which the bundle lies
+ * @param bundled runs the bundle itself, not the source
  */
 export async function runStep(
   action: string,
@@ -29,16 +32,21 @@ export async function runStep(
   env: Readonly<Record<string, string>> = {},
   running: (child: ChildProcess, printed: () => string) => void = () => {},
   script = join(root, 'dist', action, 'index.js'),
+  bundled = false,
 ): Promise<StepResult> {
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-step-'));
   try {
-    const files = { GITHUB_OUTPUT: join(folder, 'output'), GITHUB_STEP_SUMMARY: join(folder, 'summary') };
+    const files = {
+      GITHUB_OUTPUT: join(folder, 'output'),
+      GITHUB_STEP_SUMMARY: join(folder, 'summary'),
+      GITHUB_STATE: join(folder, 'state'),
+    };
     for (const file of Object.values(files)) await writeFile(file, '');
     const given = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
     const { PATH, HOME, LANG } = process.env;
     const code = `import(${JSON.stringify(join(root, 'src/main.ts'))}).then((main) => main.runStep(${JSON.stringify(action)}))`;
     const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module'];
-    const child = spawn(NODE, [...flags, '-e', code, script], {
+    const child = spawn(NODE, bundled ? [script] : [...flags, '-e', code, script], {
       cwd: folder,
       env: { PATH, HOME, LANG, RUNNER_TEMP: folder, ...files, ...Object.fromEntries(given), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -55,10 +63,17 @@ export async function runStep(
       stderr,
       outputs: parseOutputs(await readFile(files.GITHUB_OUTPUT, 'utf8')),
       summary: await readFile(files.GITHUB_STEP_SUMMARY, 'utf8'),
+      state: stateOf(await readFile(files.GITHUB_STATE, 'utf8')),
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function stateOf(file: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(parseOutputs(file)).map(([name, value]) => [`STATE_${name}`, value]),
+  );
 }
 
 /** Reads a file command as the runner does: `name<<delimiter`, lines, `delimiter`; or `name=value`. */

@@ -63,6 +63,7 @@ export async function trainingMachine(): Promise<TrainingMachine> {
     checkpoints: join(root, 'checkpoints'),
     leases: join(root, 'leases'),
     environments: join(root, 'environments'),
+    remember: () => {},
     uv: () => tool('uv'),
     console: (work) => withInertConsole((chunk) => chunks.push(Buffer.from(chunk)), work),
   };

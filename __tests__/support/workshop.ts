@@ -43,6 +43,8 @@ export function testJob(
         registry: async () =>
           openRegistry(value, input, { ...place, githubToken: undefined, plainHttp: false }),
       }),
+    remember: () => {},
+    remembered: '',
     mask: () => {},
   };
 }

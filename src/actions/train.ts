@@ -114,6 +114,7 @@ function depsOf(job: Job, handoff: Store, checkpoints: string | undefined): Trai
     checkpoints: checkpoints || env.TRAINYARD_CHECKPOINTS || join(cache, 'checkpoints'),
     leases: env.TRAINYARD_LEASES || '/tmp/trainyard-gpus',
     environments: join(cache, 'environments'),
+    remember: (left) => job.remember(left === undefined ? '' : JSON.stringify(left)),
     uv: () => findUv({ env, log, signal, cache, scratch: () => job.scratch() }),
     console: (work) =>
       job.inActions

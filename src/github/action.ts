@@ -15,6 +15,10 @@ export interface Job {
   scratch(): Promise<string>;
   /** Opens the store that an input names. */
   openStore(value: string, input: string): Promise<Store>;
+  /** Keeps a text without secrets for this action's post step; only the last one counts, and outside Actions none does. */
+  remember(text: string): void;
+  /** What the main step kept; empty when it kept nothing. */
+  readonly remembered: string;
   /** Hides a secret in all later output. */
   mask(secret: string): void;
 }

@@ -45,6 +45,8 @@ export function cliHost(
           );
         },
       }),
+    remember: () => {},
+    remembered: '',
     mask: () => {},
   };
   return {

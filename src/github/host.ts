@@ -35,10 +35,12 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
           return artifactStore({ env, log, folder: await folders.make() });
         },
       }),
+    remember: (text: string) => core.saveState('left', text),
+    remembered: core.getState('left'),
     mask: (secret: string) => core.setSecret(secret),
   };
   const summarise = async (markdown: string): Promise<void> => {
-    if (env.GITHUB_STEP_SUMMARY === undefined) return;
+    if (env.GITHUB_STEP_SUMMARY === undefined || markdown === '') return;
     await core.summary
       .addRaw(cut(markdown), true)
       .write()

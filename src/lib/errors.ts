@@ -24,6 +24,11 @@ export function userErrors(title: string, problems: readonly string[]): UserErro
   );
 }
 
+/** Whether it is an error, of this realm or another. */
+export function isError(value: unknown): value is Error {
+  return isNativeError(value);
+}
+
 /** The error code of Node's system errors (`ENOENT`, …), or undefined. */
 export function codeOf(error: unknown): string | undefined {
   return isNativeError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

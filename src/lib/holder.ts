@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { codeOf } from './errors.ts';
 
 /** A process by its number and its start, so that another one which is given the number later is not taken for it. */
@@ -15,6 +15,12 @@ export async function lives(holder: string): Promise<boolean> {
     if (codeOf(error) !== 'EPERM') return false;
   }
   return (await startOf(Number(pid))) === start;
+}
+
+/** Where the numbers of processes mean the same: one boot of one machine, and one container of it. */
+export async function pidNamespace(): Promise<string> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  return `${boot.trim()} ${await readlink('/proc/self/ns/pid').catch(() => '')}`.trim();
 }
 
 /** When a process began (proc(5), starttime); 0 where it is not known. */

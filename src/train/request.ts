@@ -9,6 +9,7 @@ import type { TrainerConfig } from '../records/program.ts';
 import type { RunConfig } from '../records/run.ts';
 import type { Store } from '../store/store.ts';
 import type { Series } from './metrics/series.ts';
+import type { Leftover } from './tidy.ts';
 
 export interface TrainRequest {
   /** The trainer Program that build made. */
@@ -59,6 +60,8 @@ export interface TrainDeps {
   readonly leases: string;
   /** Where Python environments are kept between trainings. */
   readonly environments: string;
+  /** Keeps what has to be tidied up if this process is killed, for the step that follows; undefined once nothing has. */
+  remember(left: Leftover | undefined): void;
   /** The path of uv. */
   uv(): Promise<string>;
   /** Shows the program's lines while `work` runs. */

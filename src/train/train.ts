@@ -10,6 +10,7 @@ import { fetchEarlier } from './metrics/earlier.ts';
 import { endOrphans } from './orphans.ts';
 import { prepare } from './prepare.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
+import { claimWorkspace, sweepWorkspaces } from './sweep.ts';
 import { lastLines } from './tail.ts';
 import { judge } from './verdict.ts';
 import { makeWorkspace, removeWorkspace } from './workspace.ts';
@@ -26,7 +27,10 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
   log.info(`training id ${training.trainingId}`);
   await endOrphans(deps.leases, log);
   const root = await handoff.scratch();
+  const leave = await claimWorkspace(root);
+  deps.remember({ workspace: root, leases: deps.leases });
   try {
+    await sweepWorkspaces(root, log, async () => {});
     const workspace = await makeWorkspace(root, training.params);
     if (request.previous !== undefined) await fetchEarlier(handoff, request.previous, workspace.earlier);
     const prepared = await prepare(trainer, training, workspace, deps);
@@ -54,6 +58,8 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
     const record = await putRecord(handoff, run, { config, layers, subject: trainer });
     return { trainer, run: record, series: metrics.series, lastLines: last };
   } finally {
+    leave();
     await removeWorkspace(root);
+    deps.remember(undefined);
   }
 }

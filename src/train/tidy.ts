@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { endOrphans } from './orphans.ts';
+import { isAbandoned } from './sweep.ts';
+import { removeWorkspace } from './workspace.ts';
+
+/** What a training leaves behind if its process is killed. */
+export const leftover = z.strictObject({
+  /** The folder it worked in. */
+  workspace: z.string(),
+  /** The folder in which it leased GPUs. */
+  leases: z.string(),
+});
+export type Leftover = z.infer<typeof leftover>;
+
+/**
+ * Tidies up after a training whose process was killed: ends its program, finishes the checkpoints that it had no time for, and
+ * removes its workspace. What can't be done is told as a warning, and is left to the next training on this machine.
+ */
+export async function tidy({ workspace, leases }: Leftover, log: Log): Promise<void> {
+  try {
+    await endOrphans(leases, log);
+    if (!(await isAbandoned(workspace, Date.now()))) return;
+    await removeWorkspace(workspace);
+    log.info('the workspace of the training is removed');
+  } catch (error) {
+    log.warning(`${messageOf(error)}; the next training on this machine tries again`);
+  }
+}
