@@ -7,12 +7,13 @@ import { LayoutStore } from '../store/layout.ts';
 import { getTrainer } from '../store/programs.ts';
 import { putRecord } from '../store/records.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
+import { claimWorkspace } from './sweep.ts';
 import { train } from './train.ts';
 import { removeWorkspace } from './workspace.ts';
 
 /**
- * Runs a trainer for the few steps of `trainer.smoke`, as another trainer that asks for no GPU, in a store, with checkpoints and
- * leases of its own that go when it ends: what it made can be neither packaged nor continued.
+ * Runs a trainer for the few steps of `trainer.smoke`, as another trainer that asks for no GPU, in a store, with checkpoints
+ * of its own that go when it ends: what it made can be neither packaged nor continued.
  * @throws UserError when the trainer has no `smoke`, and for what is wrong before the program starts
  */
 export async function trySmoke(
@@ -26,17 +27,19 @@ export async function trySmoke(
       'the trainer has no smoke test; add trainer.smoke: {params: {…}} to trainyard.yml, with parameters that make it short, or leave out the input smoke',
     );
   const root = await deps.handoff.scratch();
+  const leave = await claimWorkspace(root);
   try {
     const store = new LayoutStore(join(root, 'store'));
     for (const layer of trainer.manifest.layers) await copyBlob(deps.handoff, store, layer);
     const config: ProgramConfig = smokeOf(trainer, smoke.params);
     const { layers } = trainer.manifest;
     const { digest: small } = await putRecord(store, program, { config, layers });
-    const own = { handoff: store, checkpoints: join(root, 'checkpoints'), leases: join(root, 'leases') };
+    const own = { handoff: store, checkpoints: join(root, 'checkpoints') };
     // What the smoke test sets is not to be overridden.
     const others = Object.fromEntries(Object.entries(params).filter(([name]) => !(name in smoke.params)));
     return await train({ trainer: small, params: others, commit }, { ...deps, ...own });
   } finally {
+    leave();
     await removeWorkspace(root);
   }
 }
