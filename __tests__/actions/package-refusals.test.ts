@@ -23,6 +23,11 @@ describe('refused, with nothing in the store:', () => {
   test.each([
     ['failed', /^run sha256:\w+ failed; only a succeeded run can be packaged/],
     ['cancelled', /^run sha256:\w+ was cancelled; only a succeeded run can be packaged/],
+    ['hung', /^run sha256:\w+ ended as hung; only a succeeded run can be packaged/],
+    [
+      'checkpointed',
+      /^run sha256:\w+ stopped with a checkpoint; .* Give its digest to train as the input previous/,
+    ],
   ] as const)('a run with the state %s', async (state, said) => {
     const { pack } = await shop.trained({ claims: { state } });
     expect(await refusalOf(pack())).toMatch(said);

@@ -53,7 +53,7 @@ test('a smoke test runs with its own parameters and no GPU, and leaves no record
 test('one that fails fails the step', async () => {
   const { status, outputs, summary } = await smoke('echo no such layer >&2; exit 4');
   expect({ status, run: outputs.run, state: outputs.state }).toEqual({ status: 1, run: '', state: 'failed' });
-  expect(summary).toMatch(/^### ❌ toy · smoke test ended as failed after /);
+  expect(summary).toMatch(/^### ❌ toy · smoke test failed after /);
   expect(summary).toContain('no such layer');
 });
 

@@ -19,7 +19,7 @@ import { findUv } from '../github/uv.ts';
 import { DigestCache } from '../lib/digest-cache.ts';
 import { UserError } from '../lib/errors.ts';
 import { memory } from '../lib/units.ts';
-import type { RunState } from '../records/run.ts';
+import { endedText } from '../records/run.ts';
 import type { Store } from '../store/store.ts';
 import { smokeSummary } from '../summary/smoke.ts';
 import { trainSummary } from '../summary/train.ts';
@@ -65,8 +65,6 @@ export const action = defineAction({
   },
 });
 
-const ENDED: Partial<Record<RunState, string>> = { failed: 'failed', cancelled: 'was cancelled' };
-
 function outcomeOf(result: TrainResult, limits: string | undefined): Outcome {
   const { digest, config } = result.run;
   const { state } = config;
@@ -82,7 +80,7 @@ function outcomeOf(result: TrainResult, limits: string | undefined): Outcome {
     summary: trainSummary(result, limits),
     ...(state !== 'succeeded' &&
       state !== 'checkpointed' && {
-        failure: `the training ${ENDED[state] ?? `ended as ${state}`}: ${config.reason} (Run ${digest})`,
+        failure: `the training ${endedText(state)}: ${config.reason} (Run ${digest})`,
       }),
   };
 }
@@ -92,7 +90,7 @@ function outcomeOfSmoke(result: TrainResult): Outcome {
   return {
     outputs: { run: '', state, segment: '', 'training-id': trainingId, metrics: JSON.stringify(metrics) },
     summary: smokeSummary(result),
-    ...(state !== 'succeeded' && { failure: `the smoke test ended as ${state}: ${reason}` }),
+    ...(state !== 'succeeded' && { failure: `the smoke test ${endedText(state)}: ${reason}` }),
   };
 }
 

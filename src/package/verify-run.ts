@@ -3,7 +3,7 @@ import { UserError } from '../lib/errors.ts';
 import { canonicalBytes } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
 import type { TrainerConfig } from '../records/program.ts';
-import { type RunConfig, run } from '../records/run.ts';
+import { endedText, type RunConfig, run } from '../records/run.ts';
 import { trainingOf } from '../records/training.ts';
 import { getTrainer } from '../store/programs.ts';
 import { getRecord } from '../store/records.ts';
@@ -23,7 +23,11 @@ export async function verifyRun(
   const { config, manifest } = found;
   if (config.state !== 'succeeded') {
     throw new UserError(
-      `run ${digest} ${config.state === 'failed' ? 'failed' : 'was cancelled'}; only a succeeded run can be packaged. Its log is in the run; train again`,
+      `run ${digest} ${endedText(config.state)}; only a succeeded run can be packaged. ${
+        config.state === 'checkpointed'
+          ? 'Give its digest to train as the input previous, and package the run in which it succeeds'
+          : 'Its log is in the run; train again'
+      }`,
     );
   }
   const own =

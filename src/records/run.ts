@@ -21,6 +21,17 @@ export const runState = z.enum([
 ]);
 export type RunState = z.infer<typeof runState>;
 
+/** How a training ended, as the end of a sentence. */
+export function endedText(state: RunState): string {
+  const texts: Partial<Record<RunState, string>> = {
+    succeeded: 'succeeded',
+    checkpointed: 'stopped with a checkpoint',
+    cancelled: 'was cancelled',
+    failed: 'failed',
+  };
+  return texts[state] ?? `ended as ${state}`;
+}
+
 const time = z.iso.datetime();
 const amount = z.number().nonnegative();
 

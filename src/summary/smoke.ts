@@ -1,4 +1,5 @@
 import { block, code, plain } from '../github/markdown.ts';
+import { endedText } from '../records/run.ts';
 import type { TrainResult } from '../train/request.ts';
 import { durationText, figure } from './figures.ts';
 import { timeOf } from './segments.ts';
@@ -10,7 +11,7 @@ export function smokeSummary({ trainer, run, lastLines }: TrainResult): string {
   const list = (title: string, values: readonly string[]): string =>
     values.length === 0 ? '' : `**${title}** ${values.map(code).join(' · ')}`;
   return [
-    `### ${succeeded ? '✅' : '❌'} ${plain(trainer.config.name)} · smoke test ${succeeded ? 'passed in' : `ended as ${state} after`} ${durationText(timeOf(run.config))}`,
+    `### ${succeeded ? '✅' : '❌'} ${plain(trainer.config.name)} · smoke test ${succeeded ? 'passed in' : `${endedText(state)} after`} ${durationText(timeOf(run.config))}`,
     reason === undefined ? '' : `**Why:** ${plain(reason)}.`,
     !succeeded && lastLines.length > 0 ? `The last lines of its log:\n\n${block(lastLines.join('\n'))}` : '',
     list(

@@ -113,7 +113,7 @@ function sentence({ kind, facts, serves }: Node): string {
     case 'program':
       return `${facts.role} of ${facts.name}`;
     case 'run':
-      return `${facts.state}: ${[list(facts.metrics, number), list(facts.params), list(facts.data)].filter(Boolean).join(' · ')}`;
+      return `${facts.state}${Number(facts.segments) > 1 ? ` in ${facts.segments} segments` : ''}: ${[list(facts.metrics, number), list(facts.params), list(facts.data)].filter(Boolean).join(' · ')}`;
     case 'package':
       return `${facts.name}: ${list(facts.metrics, number)}`;
     case 'release':

@@ -19,8 +19,19 @@ export function factsOf(kind: KindName, manifest: Manifest, config: unknown): Fa
       return { role, name, command };
     }
     case 'run': {
-      const { trainingId, state, commit, params, data, metrics, segments } = kinds.run.schema.parse(config);
-      return { trainingId, state, commit, params, data, metrics, endedAt: segments.at(-1)?.endedAt ?? null };
+      const { segments, previous = null, ...found } = kinds.run.schema.parse(config);
+      const { trainingId, state, commit, params, data, metrics } = found;
+      return {
+        trainingId,
+        state,
+        commit,
+        params,
+        data,
+        metrics,
+        segments: segments.length,
+        previous,
+        endedAt: segments.at(-1)?.endedAt ?? null,
+      };
     }
     case 'package': {
       const { name, metrics } = packageFacts(manifest);

@@ -10,6 +10,7 @@ import { fetchEarlier } from './metrics/earlier.ts';
 import { endOrphans } from './orphans.ts';
 import { prepare } from './prepare.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
+import { mergeSegments, segmentsBefore } from './segments.ts';
 import { claimWorkspace, sweepWorkspaces } from './sweep.ts';
 import { lastLines } from './tail.ts';
 import { judge } from './verdict.ts';
@@ -25,6 +26,12 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
   const trainer = await getTrainer(handoff, request.trainer, 'input trainer');
   const training = trainingOf(trainer, request.params, 'input params');
   log.info(`training id ${training.trainingId}`);
+  const { segments: before, ...link } = await segmentsBefore(
+    handoff,
+    request.previous,
+    training.trainingId,
+    log,
+  );
   await endOrphans(deps.leases, log);
   const root = await handoff.scratch();
   const leave = await claimWorkspace(root);
@@ -50,7 +57,10 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
       ...(reason !== undefined && { reason }),
       commit: request.commit,
       metrics: metrics.last,
-      segments: [{ startedAt, endedAt, ...evidence.ending.exit, state, host: hostname() }],
+      segments: mergeSegments(before, [
+        { startedAt, endedAt, ...evidence.ending.exit, state, host: hostname() },
+      ]),
+      ...link,
       machine: describeMachine(prepared.python),
     };
     const last = await lastLines(workspace.log, 20);
