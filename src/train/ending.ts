@@ -47,8 +47,10 @@ export interface Evidence {
   readonly memoryKills: MemoryKills;
   /** When the newest complete checkpoint was made, in milliseconds since 1970; undefined without one. */
   readonly checkpointAt?: number | undefined;
-  /** A disk without room, and what lies on it, as a person would say it: "the disk of /data/checkpoints". */
+  /** The disks without room, as a person would say it: "the disk at /data, 0 B of 2 TB free". */
   readonly fullDisk?: string | undefined;
+  /** All disks that were written to, likewise: what a program wrote in part may be gone. */
+  readonly disks?: string | undefined;
   readonly launcher?: LauncherSays | undefined;
 }
 

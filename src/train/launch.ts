@@ -5,6 +5,8 @@ import type { Log } from '../lib/log.ts';
 import { openPipe } from '../lib/pipe.ts';
 import { type Group, startGroup } from '../lib/process.ts';
 import type { TrainerConfig } from '../records/program.ts';
+import { disksOf } from './disk.ts';
+import { diskSpace } from './disk-space.ts';
 import type { Ending, Evidence } from './ending.ts';
 import { follow } from './follow.ts';
 import { killsBetween, readMemoryKills } from './memory-kills.ts';
@@ -30,9 +32,10 @@ export async function launch(
   config: TrainerConfig,
   { command, variables, params }: Prepared,
   workspace: Workspace,
-  { console, signal, log, leases }: TrainDeps,
+  deps: TrainDeps,
   { budgetSeconds, checkpointAt = () => undefined }: Launching = {},
 ): Promise<{ evidence: Evidence; metrics: Metrics }> {
+  const { console, signal, log, leases } = deps;
   await writeFile(workspace.log, '');
   const cwd = join(workspace.source, config.directory);
   const metrics = new Metrics({ ...workspace, directory: cwd }, params);
@@ -54,11 +57,14 @@ export async function launch(
     });
   });
   warn(ending, metrics, log);
+  const { full: fullDisk, all: disks } = await diskSpace(disksOf(workspace.root, deps));
   const evidence = {
     ending,
     lastLines: await lastLines(workspace.log, TELLING_LINES),
     memoryKills: killsBetween(before, await readMemoryKills()),
     checkpointAt: checkpointAt(),
+    fullDisk,
+    disks,
   };
   return { evidence, metrics };
 }

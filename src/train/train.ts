@@ -4,6 +4,7 @@ import { trainingOf } from '../records/training.ts';
 import { getTrainer } from '../store/programs.ts';
 import { putRecord } from '../store/records.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
+import { disksOf, namingDisk } from './disk.ts';
 import { launch } from './launch.ts';
 import { describeMachine } from './machine.ts';
 import { fetchEarlier } from './metrics/earlier.ts';
@@ -14,7 +15,7 @@ import { mergeSegments, segmentsBefore } from './segments.ts';
 import { claimWorkspace, sweepWorkspaces } from './sweep.ts';
 import { lastLines } from './tail.ts';
 import { judge } from './verdict.ts';
-import { makeWorkspace, removeWorkspace } from './workspace.ts';
+import { makeRoom, makeWorkspace, removeWorkspace } from './workspace.ts';
 
 /**
  * Runs a trainer, and records what came of it: a Run, also of a training that failed or was cancelled, then without outputs.
@@ -63,10 +64,13 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
       ...link,
       machine: describeMachine(prepared.python),
     };
+    if (state === 'disk-full') await makeRoom(workspace);
     const last = await lastLines(workspace.log, 20);
     const layers = [...outputs, ...(await collectTrace(handoff, workspace))];
     const record = await putRecord(handoff, run, { config, layers, subject: trainer });
     return { trainer, run: record, series: metrics.series, lastLines: last };
+  } catch (error) {
+    throw await namingDisk(error, disksOf(root, deps));
   } finally {
     leave();
     await removeWorkspace(root);

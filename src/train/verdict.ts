@@ -1,6 +1,7 @@
 import { codeOf, messageOf, UserError } from '../lib/errors.ts';
 import type { Descriptor } from '../records/oci.ts';
 import type { RunState } from '../records/run.ts';
+import { isDiskFull } from './disk.ts';
 import type { Evidence, Limits } from './ending.ts';
 import { type Sign, signIn } from './signs.ts';
 
@@ -68,7 +69,7 @@ const RULES: readonly Rule[] = [
   {
     state: 'disk-full',
     when: ({ ending }) => ending.cause === 'disk',
-    why: ({ fullDisk }) => `there is no room left for its log${on(fullDisk)}, and it was ended`,
+    why: (found) => `there is no room left for its log${where(found)}, and it was ended`,
     fix: 'make room on that disk',
   },
   {
@@ -107,7 +108,7 @@ const RULES: readonly Rule[] = [
   {
     state: 'disk-full',
     when: ({ isFailing, sign, fullDisk }) => isFailing && (sign === 'disk' || fullDisk !== undefined),
-    why: ({ fullDisk }) => `it found no room left on a disk${on(fullDisk)}`,
+    why: (found) => `it found no room left on a disk${where(found)}`,
     fix: 'make room there, write less, or keep fewer checkpoints (trainer.checkpoints.keep)',
   },
   {
@@ -165,10 +166,10 @@ export async function judge(
   } catch (error) {
     if (error instanceof UserError || codeOf(error) === 'EACCES')
       return { state: 'failed', reason: messageOf(error), outputs: [] };
-    if (codeOf(error) === 'ENOSPC')
+    if (isDiskFull(error))
       return {
         state: 'disk-full',
-        reason: `its outputs could not be kept: ${messageOf(error)}; make room on that disk`,
+        reason: `its outputs could not be kept: ${messageOf(error)}${where(found)}; make room on that disk`,
         outputs: [],
       };
     throw error;
@@ -196,6 +197,7 @@ function kills({ memoryKills, ending, sign }: Case): boolean {
   return (memoryKills.group ?? 0) > 0 || (isKilled && (memoryKills.machine ?? 0) > 0);
 }
 
-function on(disk: string | undefined): string {
-  return disk === undefined ? '' : ` (${disk})`;
+function where({ fullDisk, disks }: Pick<Evidence, 'fullDisk' | 'disks'>): string {
+  const known = fullDisk ?? disks;
+  return known === undefined ? '' : ` (${known})`;
 }

@@ -49,6 +49,11 @@ export async function removeWorkspace(root: string): Promise<void> {
   });
 }
 
+/** Removes what no Run of a training that failed keeps, where the disk has no room for the Run itself. */
+export async function makeRoom({ source, output, checkpoints, mlflow }: Workspace): Promise<void> {
+  for (const folder of [source, output, checkpoints, mlflow]) await removeWorkspace(folder).catch(() => {});
+}
+
 async function unlock(folder: string): Promise<void> {
   await chmod(folder, 0o700);
   for (const entry of await readdir(folder, { withFileTypes: true }))
