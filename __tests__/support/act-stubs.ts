@@ -72,10 +72,13 @@ export async function openStubs(templates: Readonly<Record<string, string>>, edi
 
 async function stub(folder: string): Promise<string> {
   await writeFile(join(folder, 'package.json'), '{}');
-  for (const name of Object.keys(GIVEN)) {
+  await rm(join(folder, 'dist', 'package.json'), { force: true });
+  for (const [name, text] of [
+    ...Object.keys(GIVEN).map((action) => [action, STUB] as const),
+    ['train-post', ''] as const,
+  ]) {
     await mkdir(join(folder, 'dist', name), { recursive: true });
-    await rm(join(folder, 'dist', 'package.json'), { force: true });
-    await writeFile(join(folder, 'dist', name, 'index.js'), STUB);
+    await writeFile(join(folder, 'dist', name, 'index.js'), text);
   }
   await commit(folder, 'Stubs');
   return folder;

@@ -22,7 +22,7 @@ const OURS =
  * @returns one sentence for each fault, with the job's name; empty when the zones hold
  */
 export function zoneFaults(workflow: Workflow, called: (path: string) => Workflow): string[] {
-  const faults = DANGEROUS.filter((event) => event in workflow.on).map(
+  const faults = DANGEROUS.filter((event) => event in workflow.on && !onlyWatches(workflow, event)).map(
     (event) => `event ${event} is not allowed`,
   );
   const training = Object.keys(workflow.jobs).filter((name) => trains(workflow.jobs[name], called));
@@ -34,6 +34,16 @@ export function zoneFaults(workflow: Workflow, called: (path: string) => Workflo
     faults.push(...found.map((fault) => `job ${name} ${fault}`));
   }
   return faults;
+}
+
+/** A workflow after another one that calls no action has nothing of what that one ran. */
+function onlyWatches({ jobs }: Workflow, event: string): boolean {
+  return (
+    event === 'workflow_run' &&
+    Object.values(jobs).every(
+      ({ uses, steps }) => uses === undefined && steps.every((step) => step.uses === undefined),
+    )
+  );
 }
 
 function actionsOf(job: Job): string[] {

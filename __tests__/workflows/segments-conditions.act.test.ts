@@ -1,5 +1,5 @@
 /** When which job of a training in several segments runs, of one that starts itself again, and of a smoke test. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { jobOf } from '../support/act.ts';
@@ -16,7 +16,12 @@ beforeAll(async () => {
     ['finished.yml', 'succeeded'],
   ]);
   stubs = await openStubs(
-    { 'pipeline.yml': 'trainyard-pipeline.yml', 'stopped.yml': long, 'finished.yml': long },
+    {
+      'pipeline.yml': 'trainyard-pipeline.yml',
+      'rerun.yml': 'trainyard-rerun.yml',
+      'stopped.yml': long,
+      'finished.yml': long,
+    },
     (text, file) => {
       const state = states.get(file);
       return state === undefined ? text : finished(text, 'pipeline', { state });
@@ -27,6 +32,13 @@ beforeAll(async () => {
 afterAll(() => stubs.remove());
 
 const act: Stubs['act'] = (...args) => stubs.act(...args);
+
+/** A machine whose `gh` is this script. */
+async function withGh(script: string): Promise<Record<string, string>> {
+  const bin = await mkdtemp(join(stubs.place, 'bin-'));
+  await writeFile(join(bin, 'gh'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return { PATH: `${bin}:${join(root, 'node_modules/node/bin')}:${process.env.PATH}` };
+}
 
 /** What train gives where it wrote a checkpoint and stopped. */
 const stopped = (segment: string) => ({ run: '', state: 'checkpointed', segment, metrics: '{}' });
@@ -69,10 +81,7 @@ test('one that five jobs did not finish is not red, and nothing is packaged', as
 describe('a long training', () => {
   const params = '{"note": "$(touch PWN) \\" x"}';
   const startedAgain = async (workflow: string, changed: object = {}): Promise<string[] | undefined> => {
-    const bin = join(stubs.place, 'bin');
-    await mkdir(bin, { recursive: true });
-    await writeFile(join(bin, 'gh'), '#!/bin/sh\nprintf "gh:%s\\n" "$@"\n', { mode: 0o755 });
-    const machine = { PATH: `${bin}:${join(root, 'node_modules/node/bin')}:${process.env.PATH}` };
+    const machine = await withGh('printf "gh:%s\\n" "$@"');
     const inputs = { environment: 'staging', params, runs: '7', commit: '', ...changed };
     const result = await act({ event: 'workflow_dispatch', workflow, payload: { inputs }, machine });
     expect(result.status).toBe(0);
@@ -114,5 +123,35 @@ describe('a smoke test', () => {
   test('is not made where a finished Run is there', async () => {
     const result = await act({ library }, { ...GIVEN, build: { ...GIVEN.build, run: 'sha256:0d' } });
     expect(ran(result)).toEqual(['build', 'package', 'release', 'deploy']);
+  });
+});
+
+describe('a run whose runner was lost', () => {
+  /** What is asked of `gh` when jobs 11 and 12 failed, and these had the runner lost. */
+  const asked = async (lost: string, attempt = 1): Promise<string> => {
+    const machine = await withGh(`
+case "$*" in
+  *attempts*) echo 11; echo 12;;
+  *check-runs*) for job in ${lost}; do case "$*" in */$job/*) echo true; exit;; esac; done; echo false;;
+  *) echo "gh: $*";;
+esac`);
+    const workflow_run = { id: 7, run_attempt: attempt, conclusion: 'failure' };
+    const result = await act({
+      event: 'workflow_run',
+      workflow: 'rerun.yml',
+      payload: { workflow_run },
+      machine,
+    });
+    expect(result.status).toBe(0);
+    return ran(result).length === 0 ? '' : jobOf(result, 'rerun').log;
+  };
+
+  test('has its failed jobs run again, three times at most', async () => {
+    expect(await asked('11 12')).toContain('gh: run rerun 7 --failed');
+    expect(await asked('11 12', 4)).toBe('');
+  });
+
+  test('has none run again when one of them failed for another reason', async () => {
+    expect(await asked('12')).toMatch(/^job 11 did not fail for want of its runner; nothing is run again$/m);
   });
 });

@@ -30,6 +30,7 @@ const TEMPLATES = {
     again: ['actions: write'],
   },
   rollback: { deploy: ['packages: write'] },
+  rerun: { rerun: ['actions: write', 'checks: read'] },
 };
 
 test.each(Object.entries(TEMPLATES))('each job of the template %s has what it needs', (name, jobs) => {
@@ -245,6 +246,13 @@ describe('a fault that is planted is found:', () => {
       ['jobs', 'smoke', 'env'],
       { KEY: '${{ secrets.KEY }}' },
       'job smoke trains and is given a secret',
+    ],
+    [
+      'a checkout after another workflow',
+      'workflows/trainyard-rerun.yml',
+      ['jobs', 'rerun', 'steps', '1'],
+      { uses: 'actions/checkout@v7' },
+      'event workflow_run is not allowed',
     ],
     [
       'a dangerous event',
