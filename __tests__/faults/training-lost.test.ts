@@ -1,22 +1,17 @@
 /** The action train is killed, alone or with its machine: the post step or the next training ends and removes what it left. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, realpath, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { tool } from '../../scripts/tools.ts';
 import { holderOf, pidNamespace } from '../../src/lib/holder.ts';
-import { LayoutStore } from '../../src/store/layout.ts';
 import { isAbandoned } from '../../src/train/sweep.ts';
-import { expectNothingLeft, type TrainingPlace } from '../support/leftovers.ts';
-import { endProcessesOf } from '../support/processes.ts';
-import { putTrainer } from '../support/programs.ts';
+import { expectNothingLeft } from '../support/leftovers.ts';
 import { loseHost } from '../support/runner-cancel.ts';
-import { runStep, type StepResult } from '../support/step.ts';
+import type { StepResult } from '../support/step.ts';
 import { isAlive } from '../support/training.ts';
+import { type StepMachine, stepMachine } from '../support/training-step.ts';
 
-let place: TrainingPlace;
-let env: Record<string, string>;
+let place: StepMachine;
 let trainer: string;
 
 /** Leaves the session and empties its environment, as daemons do; then works for ever, or ends at once. */
@@ -28,61 +23,44 @@ echo "working $!"
 sleep 1003`;
 
 beforeAll(async () => {
-  const root = await realpath(await mkdtemp(join(tmpdir(), 'trainyard-lost-')));
-  place = { root, leases: join(root, 'leases'), yard: join(root, 'yard') };
-  const PATH = `${dirname(await tool('uv'))}:${process.env.PATH}`;
-  env = { PATH, TRAINYARD_CACHE: join(root, 'cache'), TRAINYARD_LEASES: place.leases };
+  place = await stepMachine();
   const overrides = { command: ['sh', 'train.sh', '${params.how}'], params: { how: 'once' } };
-  ({ digest: trainer } = await putTrainer(new LayoutStore(place.yard), { 'train.sh': SCRIPT }, overrides));
+  trainer = await place.trainer({ 'train.sh': SCRIPT }, overrides);
 }, 120_000);
 afterEach(() => expectNothingLeft(place));
-afterAll(async () => {
-  await endProcessesOf(place.root);
-  await rm(place.root, { recursive: true, force: true });
-});
+afterAll(() => place.remove());
 
-function train(
-  how: 'once' | 'on',
-  whenWorking: (step: ChildProcess) => unknown = () => {},
-): Promise<StepResult> {
-  let seen = false;
-  const inputs = { trainer, handoff: place.yard, params: JSON.stringify({ how }) };
-  return runStep('train', inputs, env, (step, printed) => {
-    step.stdout?.on('data', () => {
-      if (seen || !printed().includes('working ')) return;
-      seen = true;
-      whenWorking(step);
-    });
-  });
-}
-
-const post = ({ state }: StepResult): Promise<StepResult> => runStep('train-post', {}, { ...env, ...state });
+const once = (): Promise<StepResult> => place.step(trainer);
+const killed = (when: (step: ChildProcess) => unknown): Promise<StepResult> =>
+  place.step(trainer, { params: { how: 'on' }, sign: 'working ', when });
 
 describe('an action that was killed alone', () => {
   test('is tidied up after by its post step', async () => {
-    const killed = await train('on', (step) => step.kill('SIGKILL'));
-    expect(isAlive(Number(/working (\d+)/.exec(killed.stdout)?.[1]))).toBe(true);
+    const step = await killed((one) => one.kill('SIGKILL'));
+    expect(isAlive(Number(/working (\d+)/.exec(step.stdout)?.[1]))).toBe(true);
     expect(await readdir(join(place.yard, 'tmp'))).toHaveLength(1);
-    const { status, stdout, summary } = await post(killed);
+    const { status, stdout, summary } = await place.post(step);
     expect({ status, summary }).toEqual({ status: 0, summary: '' });
     expect(stdout).toMatch(/::warning::a training that was killed left processes running.*\(sleep 1003\)/);
     expect(stdout).toContain('the workspace of the training is removed');
   });
 
   test('has a post step that finds nothing to do when all went well, and that never fails', async () => {
-    const done = await train('once');
+    const done = await once();
     expect(done.status).toBe(0);
-    expect(await post(done)).toMatchObject({ status: 0, stderr: '', summary: '' });
-    expect(await post({ ...done, state: { STATE_left: '{"workspace":"/etc","leases":' } })).toMatchObject({
+    expect(await place.post(done)).toMatchObject({ status: 0, stderr: '', summary: '' });
+    expect(
+      await place.post({ ...done, state: { STATE_left: '{"workspace":"/etc","leases":' } }),
+    ).toMatchObject({
       status: 0,
     });
   });
 });
 
 test('a host that was lost with all that ran on it leaves nothing that the next training does not remove', async () => {
-  await train('on', () => loseHost(place.root));
+  await killed(() => loseHost(place.root));
   expect(await readdir(join(place.yard, 'tmp'))).toHaveLength(1);
-  const next = await train('once');
+  const next = await once();
   expect(next).toMatchObject({ status: 0, outputs: { state: 'succeeded' } });
   expect(next.stdout).toContain(`the workspace of a training that was killed is removed: ${place.yard}/tmp/`);
 });
