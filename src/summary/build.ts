@@ -18,13 +18,12 @@ export interface BuildContext {
 /** What build found: whether a GPU is needed, and with which parameters. */
 export function buildSummary(built: Built, { commit, limits, force }: BuildContext): string {
   const { project, training, run, trainer, server, changes } = built;
-  const at = code(commit.id.slice(0, 12));
   const same =
     run &&
     `run ${short(run.digest)}${of(run)} has the same source, environment, command, parameters and data`;
   const verdict =
     run === undefined || force
-      ? `### 🔨 ${plain(project.name)} · commit ${at} is built · it trains${run === undefined ? '' : ' again'} as ${short(training.trainingId)}`
+      ? `### 🔨 ${plain(project.name)} · commit ${code(commit.id.slice(0, 12))} is built · it trains${run === undefined ? '' : ' again'} as ${short(training.trainingId)}`
       : `### ♻ ${plain(project.name)} · nothing to train · ${same}`;
   const params = Object.entries(training.params).map(([name, value]) => {
     const standard = trainer.config.params[name];
@@ -38,9 +37,8 @@ export function buildSummary(built: Built, { commit, limits, force }: BuildConte
   const data = Object.entries(training.data).map(([name, digest]) => `${code(name)} ${short(digest)}`);
   return [
     verdict,
-    changes === undefined
-      ? ''
-      : `**Why it trains** ${changes.what.map(plain).join(' · ')}, since run ${short(changes.since.digest)}${of(changes.since)}`,
+    changes &&
+      `**Why it trains** ${changes.what.map(plain).join(' · ')}, since run ${short(changes.since.digest)}${of(changes.since)}`,
     force && same !== undefined ? `**Why it trains** it is forced; ${same}` : '',
     params.length > 0 ? table(['parameter', 'value', 'default'], params) : '',
     data.length > 0 ? `**Data** ${data.join(' · ')}` : '',
@@ -56,7 +54,7 @@ export function buildSummary(built: Built, { commit, limits, force }: BuildConte
 }
 
 function of({ config: { commit, segments } }: Stored<RunConfig>): string {
-  const day = segments.at(-1)?.endedAt.slice(0, 10);
-  const parts = [...(commit === null ? [] : [`commit ${code(commit.slice(0, 12))}`]), ...(day ? [day] : [])];
+  const from = commit === null ? [] : [`commit ${code(commit.slice(0, 12))}`];
+  const parts = [...from, ...segments.slice(-1).map(({ endedAt }) => endedAt.slice(0, 10))];
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { UserError } from '../lib/errors.ts';
-import type { Stored } from '../records/kind.ts';
 import { type Launcher, type ProgramConfig, program, type TrainerConfig } from '../records/program.ts';
 import { copyBlob } from '../store/copy.ts';
 import { LayoutStore } from '../store/layout.ts';
@@ -20,8 +19,8 @@ export async function trySmoke(
   { trainer: digest, params, commit }: TrainRequest,
   deps: TrainDeps,
 ): Promise<TrainResult> {
-  const trainer = await getTrainer(deps.handoff, digest, 'input trainer');
-  const { smoke } = trainer.config;
+  const { config: whole, manifest } = await getTrainer(deps.handoff, digest, 'input trainer');
+  const { smoke } = whole;
   if (smoke === undefined)
     throw new UserError(
       'the trainer has no smoke test; add trainer.smoke: {params: {…}} to trainyard.yml, with parameters that make it short, or leave out the input smoke',
@@ -30,10 +29,9 @@ export async function trySmoke(
   const leave = await claimWorkspace(root);
   try {
     const store = new LayoutStore(join(root, 'store'));
-    for (const layer of trainer.manifest.layers) await copyBlob(deps.handoff, store, layer);
-    const config: ProgramConfig = smokeOf(trainer, smoke.params);
-    const { layers } = trainer.manifest;
-    const { digest: small } = await putRecord(store, program, { config, layers });
+    for (const layer of manifest.layers) await copyBlob(deps.handoff, store, layer);
+    const config: ProgramConfig = smokeOf(whole, smoke.params);
+    const { digest: small } = await putRecord(store, program, { config, layers: manifest.layers });
     const own = { handoff: store, checkpoints: join(root, 'checkpoints') };
     // What the smoke test sets is not to be overridden.
     const others = Object.fromEntries(Object.entries(params).filter(([name]) => !(name in smoke.params)));
@@ -44,13 +42,12 @@ export async function trySmoke(
   }
 }
 
-function smokeOf({ config }: Stored<TrainerConfig>, params: TrainerConfig['params']): TrainerConfig {
-  const { smoke: _, ...rest } = config;
+function smokeOf({ smoke: _, ...rest }: TrainerConfig, params: TrainerConfig['params']): TrainerConfig {
   return {
     ...rest,
-    params: { ...config.params, ...params },
+    params: { ...rest.params, ...params },
     resources: {},
-    launcher: onOneProcessor(config.launcher),
+    launcher: onOneProcessor(rest.launcher),
     checkpoints: { keep: 1 },
   };
 }
