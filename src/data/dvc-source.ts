@@ -97,8 +97,9 @@ export class DvcSource implements Source {
     const found = await this.#find(md5);
     if (found !== undefined) return found;
     const { remote, out, dvc } = this.#reference;
-    const what = `${out} of ${dvc} (${md5}) is not in ${this.#folders().join(' or ') || 'a folder of this machine'}`;
     const isElsewhere = remote !== undefined && folderOf(remote.options.url) === undefined;
+    const places = [...this.#folders(), ...(isElsewhere ? [remote.options.url ?? remote.name] : [])];
+    const what = `${out} of ${dvc} (${md5}) is not in ${places.join(' or ') || 'a folder of this machine'}`;
     if (!isElsewhere || this.#isFetched || /^\.{1,2}\//.test(remote.options.url ?? ''))
       throw new UserError(
         `${what}; run \`dvc push\` where the data are, or set TRAINYARD_DVC of the runner machine to the folder of a cache or remote of DVC that has it`,
