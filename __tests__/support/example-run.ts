@@ -28,7 +28,7 @@ export async function digitsPython(): Promise<string> {
 /** What a program is started with; folders are made. */
 export interface ExampleRun {
   readonly command: readonly string[];
-  /** Gets `output` and `checkpoints`. */
+  /** Its working folder; gets `output` and `checkpoints`. */
   readonly folder: string;
   readonly resumeFrom?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -46,6 +46,7 @@ export async function runExample({ command, folder, resumeFrom, env }: ExampleRu
   for (const place of [output, checkpoints]) await mkdir(place, { recursive: true });
   const [program = '', ...args] = command;
   const child: ChildProcess = spawn(program, args, {
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH,
