@@ -4,30 +4,30 @@ import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { run } from './process.ts';
 
-const BUFFER = 1 << 16;
-/** A read that brings less than this is followed by a pause, so that the next one brings more. */
-const SMALL = 1 << 14;
+const BUFFER = 2 ** 16;
+/** What brings less is followed by a pause, so that the next time brings more. */
+const SMALL = 2 ** 14;
 const PAUSE_MS = 4;
 
 /** A pipe of the kernel's own kind between a program's output and us. */
 export interface Pipe {
   /** What is written into the pipe; ends once nobody holds its other end any more. */
   readonly reader: Readable;
-  /** The end to write to, for a child's output; close it here once the child has it. */
+  /** The end for a child's output; close it here once the child has it. */
   readonly writer: number;
   close(): void;
 }
 
 /**
- * Makes a pipe. Node gives its children sockets instead: those can't be opened by the name /dev/stderr, hold few short lines, and
- * wake their reader for each. This one is read in pauses, so that short lines come by the thousand, and cost their writer nothing.
+ * Makes a pipe. The sockets that Node gives its children can't be opened as /dev/stderr, hold few short lines, and wake their reader
+ * for each. This one is read in pauses, so that short lines come by the thousand, and cost their writer nothing.
  * @param path a name that is free; it is taken for a moment
  * @throws CommandError when the name cannot be made
  */
 export async function openPipe(path: string): Promise<Pipe> {
   await run(['mkfifo', '-m', '600', path]);
   try {
-    // The reader first, without waiting: opening a pipe waits for its other end.
+    // The reader first and without waiting: else opening waits for the other end.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = openSync(path, constants.O_WRONLY);
     return { reader: pausing(fd), writer, close: () => closeSync(writer) };
@@ -43,14 +43,13 @@ function pausing(fd: number): Readable {
     callback: (count: number, buffer: Uint8Array): boolean => {
       pause = count < SMALL ? PAUSE_MS : 0;
       reader.push(Buffer.from(buffer.subarray(0, count)));
-      return false; // stops until it is resumed
+      return false;
     },
   };
   const socket = new Socket({ fd, readable: true, writable: false, onread });
-  const resume = (): void => void socket.resume();
   const reader = new Readable({
     highWaterMark: BUFFER,
-    read: () => (pause === 0 ? resume() : void setTimeout(resume, pause)),
+    read: () => void (pause === 0 ? socket.resume() : setTimeout(() => socket.resume(), pause)),
     destroy: (error, done) => {
       socket.destroy();
       done(error);

@@ -1,5 +1,6 @@
 import type { Found } from '../lib/descendants.ts';
 import type { Exit } from '../lib/process.ts';
+import type { MemoryKills } from './memory-kills.ts';
 
 /** What brought the end: the program itself, or what we ended it for. */
 export type Cause =
@@ -52,18 +53,4 @@ export interface Evidence {
   /** All disks that were written to, likewise: what a program wrote in part may be gone. */
   readonly disks?: string | undefined;
   readonly launcher?: LauncherSays | undefined;
-}
-
-/** Processes that the kernel ended for want of memory; undefined where it does not count them. */
-export interface MemoryKills {
-  /** Of our own control group. */
-  readonly group: number | undefined;
-  readonly machine: number | undefined;
-}
-
-/** The limits of a training, in seconds. */
-export interface Limits {
-  readonly timeoutSeconds?: number | undefined;
-  readonly silenceSeconds?: number | undefined;
-  readonly timeBudgetSeconds?: number | undefined;
 }

@@ -1,11 +1,10 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { codeOf } from '../lib/errors.ts';
 
 /** The file of all that a program prints. */
 export class LogFile {
-  readonly #write: (chunk: Buffer) => Promise<void>;
-  readonly close: () => Promise<void>;
+  readonly #file: FileHandle;
   /** Settles once when there is no room for more; then the rest is lost. */
   readonly full: Promise<void>;
   #tellFull: () => void = () => {};
@@ -13,9 +12,8 @@ export class LogFile {
   #lost = 0;
   #count = 0;
 
-  private constructor(write: (chunk: Buffer) => Promise<void>, close: () => Promise<void>) {
-    this.#write = write;
-    this.close = close;
+  private constructor(file: FileHandle) {
+    this.#file = file;
     this.full = new Promise((resolve) => {
       this.#tellFull = resolve;
     });
@@ -23,11 +21,11 @@ export class LogFile {
 
   /** Opens a file to be appended to. */
   static async open(path: string): Promise<LogFile> {
-    const file = await open(path, 'a');
-    return new LogFile(
-      (chunk) => file.appendFile(chunk),
-      () => file.close(),
-    );
+    return new LogFile(await open(path, 'a'));
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
   }
 
   /** How many bytes came up to now. */
@@ -51,7 +49,7 @@ export class LogFile {
   /** A program that could print no more would wait for ever, so its lines are taken also when there is no room. */
   async #append(chunk: Buffer): Promise<void> {
     try {
-      if (this.#lost === 0) await this.#write(chunk);
+      if (this.#lost === 0) await this.#file.appendFile(chunk);
       else this.#lost += chunk.length;
     } catch (error) {
       if (codeOf(error) !== 'ENOSPC' && codeOf(error) !== 'EDQUOT') throw error;

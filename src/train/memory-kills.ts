@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MemoryKills } from './ending.ts';
+
+/** Processes that the kernel ended for want of memory; undefined where it does not count them. */
+export interface MemoryKills {
+  /** Of our own control group. */
+  readonly group: number | undefined;
+  readonly machine: number | undefined;
+}
 
 /**
  * Reads how many processes the kernel has ended for want of memory up to now: on the machine, and in this process's control group.

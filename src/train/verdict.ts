@@ -2,7 +2,7 @@ import { codeOf, messageOf, UserError } from '../lib/errors.ts';
 import type { Descriptor } from '../records/oci.ts';
 import type { RunState } from '../records/run.ts';
 import { isDiskFull } from './disk.ts';
-import type { Evidence, Limits } from './ending.ts';
+import type { Evidence } from './ending.ts';
 import { type Sign, signIn } from './signs.ts';
 
 export interface Verdict {
@@ -11,6 +11,13 @@ export interface Verdict {
   readonly reason?: string;
   /** Only of a training that succeeded. */
   readonly outputs: readonly Descriptor[];
+}
+
+/** The limits of a training, in seconds. */
+export interface Limits {
+  readonly timeoutSeconds?: number | undefined;
+  readonly silenceSeconds?: number | undefined;
+  readonly timeBudgetSeconds?: number | undefined;
 }
 
 /** What the rules look at. */
