@@ -60,7 +60,7 @@ describe('kinds', () => {
   test('are told by their types; a later version is not taken for none', () => {
     for (const [name, { artifactType }] of Object.entries(kinds)) expect(kindOf(artifactType)).toBe(name);
     expect(kindOf('application/vnd.trainyard.run.v2+json')).toBe('newer');
-    expect(kindOf('application/vnd.trainyard.checkpoint.v1+json')).toBe('newer');
+    expect(kindOf('application/vnd.trainyard.evaluation.v1+json')).toBe('newer');
     expect(kindOf('application/vnd.cncf.model.manifest.v3+json')).toBe('newer');
     expect(kindOf('application/vnd.dev.cosign.simplesigning.v1+json')).toBeUndefined();
     expect(kindOf(undefined)).toBeUndefined();

@@ -7,7 +7,7 @@ export const action = defineAction({
   inputs: {},
   async run(_, job) {
     const left = leftover.safeParse(tryJson(job.remembered));
-    if (left.success) await tidy(left.data, job.log);
+    if (left.success) await tidy(left.data, job.log, (value, what) => job.openStore(value, what));
     return { outputs: {}, summary: '' };
   },
 });

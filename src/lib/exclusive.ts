@@ -31,7 +31,7 @@ async function take(folder: string, holder: string, whenHeld: (pid: number) => P
   await mkdir(temporary, { recursive: true, mode: 0o700 });
   await writeFile(join(temporary, holder), '');
   try {
-    while (!(await tryRename(temporary, folder))) {
+    while (!(await renameOntoEmpty(temporary, folder))) {
       for (const other of await readdir(folder).catch(() => [])) {
         if (await lives(other)) await whenHeld(Number(other.split('-')[0]));
         else await rm(join(folder, other), { force: true });
@@ -42,7 +42,8 @@ async function take(folder: string, holder: string, whenHeld: (pid: number) => P
   }
 }
 
-async function tryRename(from: string, to: string): Promise<boolean> {
+/** Gives a folder a name that none has, or an empty one; false when it is taken. */
+export async function renameOntoEmpty(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);
     return true;

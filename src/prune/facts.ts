@@ -41,6 +41,10 @@ export function factsOf(kind: KindName, manifest: Manifest, config: unknown): Fa
         ...(release !== undefined && { event: { ...deployed, release } }),
       };
     }
+    case 'checkpoint': {
+      const { trainingId, madeAt } = kinds.checkpoint.schema.parse(config);
+      return { group: `checkpoint of ${trainingId}`, at: Date.parse(madeAt) };
+    }
     case 'data':
       return { group: `data ${kinds.data.schema.parse(config).name}` };
     case 'source':

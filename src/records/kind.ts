@@ -2,7 +2,15 @@ import type { z } from 'zod';
 import { type Digest, hexOf } from '../lib/digest.ts';
 import type { Manifest } from './oci.ts';
 
-export type KindName = 'program' | 'source' | 'run' | 'package' | 'release' | 'deployment' | 'data';
+export type KindName =
+  | 'program'
+  | 'source'
+  | 'run'
+  | 'package'
+  | 'release'
+  | 'deployment'
+  | 'data'
+  | 'checkpoint';
 
 /** A kind of record: how its manifest is typed, what its configuration holds, and how it is named in a store. */
 export interface Kind<C> {

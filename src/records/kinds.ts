@@ -1,3 +1,4 @@
+import { checkpoint } from './checkpoint.ts';
 import { dataSet } from './data.ts';
 import { deployment } from './deployment.ts';
 import type { KindName } from './kind.ts';
@@ -8,7 +9,16 @@ import { run } from './run.ts';
 import { source } from './source.ts';
 
 /** Every kind of record, for code that meets records of any kind. */
-export const kinds = { program, source, run, package: modelPackage, release, deployment, data: dataSet };
+export const kinds = {
+  program,
+  source,
+  run,
+  package: modelPackage,
+  release,
+  deployment,
+  data: dataSet,
+  checkpoint,
+};
 
 /** The kind that an artifact type stands for; `newer` when it is one of ours in a version that this code does not know. */
 export function kindOf(artifactType: string | undefined): KindName | 'newer' | undefined {

@@ -21,6 +21,7 @@ export interface Link {
 export const SUBJECTS: Readonly<Record<KindName, readonly LinkTarget[]>> = {
   program: [],
   data: [],
+  checkpoint: [],
   source: ['program', 'release'],
   run: ['trainer'],
   package: ['run'],

@@ -13,6 +13,7 @@ const SIGNS = {
   release: '🏷',
   deployment: '🚀',
   data: '🗃',
+  checkpoint: '💾',
 };
 
 /** The lineage as a graph that GitHub draws, and as a table. */
@@ -120,6 +121,8 @@ function sentence({ kind, facts, serves }: Node): string {
       return `${facts.name} for ${facts.environment}${serves === null ? '' : `, live at ${serves}`}`;
     case 'data':
       return `${facts.name}: ${facts.files} files, ${facts.bytes} bytes`;
+    case 'checkpoint':
+      return `${facts.name}: ${list(facts.metrics, number)}`;
     case 'deployment':
       return `${facts.outcome} in ${facts.environment}, ${facts.endedAt}`;
   }

@@ -45,6 +45,10 @@ export function factsOf(kind: KindName, manifest: Manifest, config: unknown): Fa
       const { name, files, bytes } = kinds.data.schema.parse(config);
       return { name, files, bytes };
     }
+    case 'checkpoint': {
+      const { trainingId, name, step = null, metrics, madeAt } = kinds.checkpoint.schema.parse(config);
+      return { trainingId, name, step, metrics, madeAt };
+    }
     case 'deployment': {
       const { name, environment, outcome, endpoint, endedAt } = kinds.deployment.schema.parse(config);
       return { name, environment, outcome, endpoint, endedAt };

@@ -10,7 +10,7 @@ import { diskSpace } from './disk-space.ts';
 import type { Ending, Evidence } from './ending.ts';
 import { follow } from './follow.ts';
 import { killsBetween, readMemoryKills } from './memory-kills.ts';
-import { Metrics } from './metrics/metrics.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import { trainingMarker } from './orphans.ts';
 import type { Prepared } from './prepare.ts';
 import type { TrainDeps } from './request.ts';
@@ -23,6 +23,8 @@ const TELLING_LINES = 80;
 export interface Launching {
   /** How much of the time budget is left, in seconds. */
   readonly budgetSeconds?: number | undefined;
+  /** Reads what the program tells of itself. */
+  readonly metrics: Metrics;
   /** When the newest complete checkpoint was made, in milliseconds since 1970. */
   checkpointAt?(): number | undefined;
 }
@@ -30,15 +32,14 @@ export interface Launching {
 /** Runs the program to its end, and gives what tells how it ended; what was odd about it is told after its last line. */
 export async function launch(
   config: TrainerConfig,
-  { command, variables, params }: Prepared,
+  { command, variables }: Prepared,
   workspace: Workspace,
   deps: TrainDeps,
-  { budgetSeconds, checkpointAt = () => undefined }: Launching = {},
-): Promise<{ evidence: Evidence; metrics: Metrics }> {
+  { budgetSeconds, metrics, checkpointAt = () => undefined }: Launching,
+): Promise<Evidence> {
   const { console, signal, log, leases } = deps;
   await writeFile(workspace.log, '');
   const cwd = join(workspace.source, config.directory);
-  const metrics = new Metrics({ ...workspace, directory: cwd }, params);
   const before = await readMemoryKills();
   const ending = await console(async (lines) => {
     const marker = await trainingMarker(leases);
@@ -66,7 +67,7 @@ export async function launch(
     fullDisk,
     disks,
   };
-  return { evidence, metrics };
+  return evidence;
 }
 
 /** Starts the program on this machine; all that it prints, in its order, is the group's stdout. */

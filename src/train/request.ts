@@ -75,4 +75,6 @@ export interface TrainResult {
   readonly series: ReadonlyMap<string, Series>;
   /** The last lines that the program printed. */
   readonly lastLines: readonly string[];
+  /** Whether another job, which this one waited for, has trained it. */
+  readonly isReused: boolean;
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import type { Store } from '../store/store.ts';
+import { rescueCheckpoints } from './checkpoints/rescue.ts';
 import { endOrphans } from './orphans.ts';
 import { isAbandoned } from './sweep.ts';
 import { removeWorkspace } from './workspace.ts';
@@ -18,10 +20,15 @@ export type Leftover = z.infer<typeof leftover>;
  * Tidies up after a training whose process was killed: ends its program, finishes the checkpoints that it had no time for, and
  * removes its workspace. What can't be done is told as a warning, and is left to the next training on this machine.
  */
-export async function tidy({ workspace, leases }: Leftover, log: Log): Promise<void> {
+export async function tidy(
+  { workspace, leases }: Leftover,
+  log: Log,
+  openStore: (value: string, what: string) => Promise<Store>,
+): Promise<void> {
   try {
     await endOrphans(leases, log);
     if (!(await isAbandoned(workspace, Date.now()))) return;
+    await rescueCheckpoints(workspace, log, openStore);
     await removeWorkspace(workspace);
     log.info('the workspace of the training is removed');
   } catch (error) {

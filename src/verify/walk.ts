@@ -17,6 +17,7 @@ export const AGAIN: Readonly<Record<LinkTarget | 'image' | 'index', string>> = {
   package: 'run package-model again',
   release: 'run release-config again',
   deployment: 'deploy its release again, which writes a new one',
+  checkpoint: 'the training goes on from the one before',
   data: 'put the data set into the store again',
   member: 'write it again with the tool that made it',
   image: 'write it again with the tool that made it',

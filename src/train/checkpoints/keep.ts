@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import type { TrainerConfig } from '../../records/program.ts';
+import type { TrainDeps } from '../request.ts';
+import { type Circumstances, Keeper } from './keeper.ts';
+import { listCheckpoints, type Place } from './place.ts';
+import { FOLDER, leaveNote } from './rescue.ts';
+import { type Restored, restore } from './restore.ts';
+
+/** What the program goes on from, and who makes its new checkpoints durable. */
+export interface Kept {
+  readonly restored: Restored | undefined;
+  readonly keeper: Keeper;
+}
+
+/**
+ * Puts the newest durable checkpoint into the workspace, and begins to keep new ones.
+ * @param root the workspace; a note in it says where its checkpoints belong, should this process be killed
+ * @param now what a checkpoint that is made now says besides its files
+ */
+export async function keepCheckpoints(
+  place: Place,
+  root: string,
+  { checkpoints: policy }: Pick<TrainerConfig, 'checkpoints'>,
+  deps: TrainDeps,
+  now: (restored: Restored | undefined) => Circumstances,
+): Promise<Kept> {
+  const folder = join(root, FOLDER);
+  const restored = await restore(place, folder, deps);
+  const durable = await listCheckpoints(place, () => {});
+  const { segments } = now(restored);
+  await leaveNote(root, {
+    place: deps.checkpoints,
+    trainingId: place.trainingId,
+    policy,
+    segments: [...segments],
+  });
+  const keeper = new Keeper({ place, folder, policy, durable, log: deps.log, now: () => now(restored) });
+  await keeper.start();
+  return { restored, keeper };
+}

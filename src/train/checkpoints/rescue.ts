@@ -1,0 +1,65 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { tryJson } from '../../lib/json.ts';
+import type { Log } from '../../lib/log.ts';
+import { digest } from '../../records/oci.ts';
+import { checkpointPolicy } from '../../records/program.ts';
+import { segment } from '../../records/run.ts';
+import type { Store } from '../../store/store.ts';
+import { Keeper } from './keeper.ts';
+import { takeLock } from './lock.ts';
+import { listCheckpoints, openPlace } from './place.ts';
+
+/** In a workspace: what it takes to make its checkpoints durable after its process was killed. */
+const NOTE = 'checkpoints.json';
+/** In a workspace: the program's checkpoint folder. */
+export const FOLDER = 'checkpoints';
+/** A post step has four minutes. */
+const PATIENCE_MS = 180_000;
+
+const note = z.strictObject({
+  place: z.string(),
+  trainingId: digest,
+  policy: checkpointPolicy,
+  segments: z.array(segment),
+});
+
+/** Says in a workspace where its checkpoints belong. */
+export async function leaveNote(root: string, text: z.infer<typeof note>): Promise<void> {
+  await writeFile(join(root, NOTE), JSON.stringify(text));
+}
+
+/**
+ * Makes durable what a killed training had no time for: its program has ended, and only what has a sign of being complete counts.
+ * @param root the workspace it left
+ * @param openStore opens a store in a repository
+ */
+export async function rescueCheckpoints(
+  root: string,
+  log: Log,
+  openStore: (value: string, what: string) => Promise<Store>,
+): Promise<void> {
+  const text = await readFile(join(root, NOTE), 'utf8').catch(() => '');
+  const parsed = note.safeParse(tryJson(text));
+  if (!parsed.success) return;
+  const { place: value, trainingId, policy, segments } = parsed.data;
+  const place = await openPlace(value, trainingId, openStore);
+  const lock = await takeLock(place, { signal: AbortSignal.timeout(PATIENCE_MS), onWait: () => {} });
+  try {
+    const durable = await listCheckpoints(place, () => {});
+    const folder = join(root, FOLDER);
+    const keeper = new Keeper({
+      place,
+      folder,
+      policy,
+      durable,
+      log,
+      now: () => ({ metrics: {}, segments }),
+    });
+    await keeper.finish(false);
+    await rm(join(root, NOTE), { force: true });
+  } finally {
+    await lock.release();
+  }
+}

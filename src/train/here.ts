@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import type { Stored } from '../records/kind.ts';
+import type { TrainerConfig } from '../records/program.ts';
+import { type RunConfig, run } from '../records/run.ts';
+import type { ResolvedTraining } from '../records/training.ts';
+import { putRecord } from '../store/records.ts';
+import { goingOn, segmentsIn } from './account.ts';
+import { keepCheckpoints } from './checkpoints/keep.ts';
+import { markOf, removePlace } from './checkpoints/place.ts';
+import { rescueCheckpoints } from './checkpoints/rescue.ts';
+import type { Restored } from './checkpoints/restore.ts';
+import type { Session } from './checkpoints/session.ts';
+import { collectOutputs, collectTrace } from './collect.ts';
+import { disksOf, namingDisk } from './disk.ts';
+import type { Ending } from './ending.ts';
+import { launch } from './launch.ts';
+import { describeMachine } from './machine.ts';
+import { fetchEarlier } from './metrics/earlier.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { endOrphans } from './orphans.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
+import { mergeSegments, segmentsBefore } from './segments.ts';
+import { claimWorkspace, sweepWorkspaces } from './sweep.ts';
+import { lastLines } from './tail.ts';
+import { judge } from './verdict.ts';
+import { makeRoom, makeWorkspace, removeWorkspace } from './workspace.ts';
+/** What is to be trained, by this process alone. */
+export interface Here {
+  readonly trainer: Stored<TrainerConfig>;
+  readonly training: ResolvedTraining;
+  readonly session: Session;
+  /** When the step began, by the steady clock in milliseconds. */
+  readonly begin: number;
+}
+
+/**
+ * Runs a trainer on this machine, from its newest checkpoint on, and records what came of it.
+ * @throws UserError for what is wrong before the program starts; nothing is recorded then
+ */
+export async function trainHere(
+  request: TrainRequest,
+  { trainer, training, session, begin }: Here,
+  deps: TrainDeps,
+): Promise<TrainResult> {
+  const { handoff, log } = deps;
+  const { segments: before, ...link } = await segmentsBefore(
+    handoff,
+    request.previous,
+    training.trainingId,
+    log,
+  );
+  await endOrphans(deps.leases, log);
+  const root = await handoff.scratch();
+  const leave = await claimWorkspace(root);
+  deps.remember({ workspace: root, leases: deps.leases });
+  let isSettled = true;
+  try {
+    await sweepWorkspaces(root, log, (left) => rescueCheckpoints(left, log, deps.data.openStore));
+    const workspace = await makeWorkspace(root, training.params);
+    if (request.previous !== undefined) await fetchEarlier(handoff, request.previous, workspace.earlier);
+    const prepared = await prepare(trainer, training, workspace, deps);
+    const startedAt = new Date().toISOString();
+    const metrics = new Metrics(
+      { ...workspace, directory: join(workspace.source, trainer.config.directory) },
+      prepared.params,
+    );
+    const { restored, keeper } = await keepCheckpoints(session.place, root, trainer.config, deps, (from) => ({
+      metrics: metrics.last,
+      segments: mergeSegments(before, segmentsIn(from), [goingOn(startedAt, from)]),
+    }));
+    const { timeBudgetSeconds } = request;
+    const passed = (performance.now() - begin) / 1000;
+    const budgetSeconds = timeBudgetSeconds === undefined ? undefined : timeBudgetSeconds - passed;
+    const launching = launch(trainer.config, withResume(prepared, restored), workspace, deps, {
+      budgetSeconds,
+      metrics,
+      checkpointAt: () => keeper.completeAt,
+    });
+    const found = await launching.finally(prepared.release);
+    const { ending } = found;
+    isSettled = await keeper.finish(ending.exit.signal === null, patienceOf(ending));
+    const evidence = { ...found, checkpointAt: keeper.completeAt };
+    const endedAt = new Date().toISOString();
+    const { state, reason, outputs } = await judge(evidence, { ...trainer.config, timeBudgetSeconds }, () =>
+      collectOutputs(handoff, workspace.output),
+    );
+    const config: RunConfig = {
+      ...training,
+      state,
+      ...(reason !== undefined && { reason }),
+      commit: request.commit,
+      metrics: metrics.last,
+      segments: mergeSegments(before, segmentsIn(restored), [
+        { ...goingOn(startedAt, restored), endedAt, ...ending.exit, state },
+      ]),
+      ...link,
+      ...(keeper.newest !== undefined && { checkpoint: markOf(keeper.newest) }),
+      machine: describeMachine(prepared.python),
+    };
+    if (state === 'disk-full') await makeRoom(workspace);
+    const last = await lastLines(workspace.log, 20);
+    const layers = [...outputs, ...(await collectTrace(handoff, workspace))];
+    const record = await putRecord(handoff, run, { config, layers, subject: trainer });
+    if (state === 'succeeded') await removePlace(session.place);
+    return { trainer, run: record, series: metrics.series, lastLines: last, isReused: false };
+  } catch (error) {
+    throw await namingDisk(error, disksOf(root, deps));
+  } finally {
+    leave();
+    // What there was no time for is in it, and is the post step's or the next training's to save.
+    if (isSettled) {
+      await removeWorkspace(root);
+      deps.remember(undefined);
+    }
+  }
+}
+
+/** A runner that cancels kills the step 10 seconds after its first signal; a checkpoint has to be durable before. */
+const CANCEL_MS = 7000;
+
+/** How long the newest checkpoint may take to be made durable, in milliseconds; undefined where nobody is in a hurry. */
+function patienceOf({ cause, askedAt = Date.now() }: Ending): number | undefined {
+  return cause === 'cancelled' ? Math.max(500, askedAt + CANCEL_MS - Date.now()) : undefined;
+}
+
+function withResume(prepared: Prepared, restored: Restored | undefined): Prepared {
+  if (restored === undefined) return prepared;
+  return { ...prepared, variables: { ...prepared.variables, TRAINYARD_RESUME_FROM: restored.path } };
+}
