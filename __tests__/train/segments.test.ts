@@ -58,7 +58,10 @@ test('the Run of another training is refused, and one that is gone is passed ove
   );
 });
 
-test('what several records tell is put in the order of time, each segment once', () => {
+test('what several records tell is put in the order of time, each segment once, as it was told last', () => {
   const [first, second, third] = [segment(1), segment(3, 'other'), segment(5)];
+  const early: Segment = { ...second, endedAt: second.startedAt, state: 'cancelled' };
   expect(mergeSegments([first, third], [second, third], [])).toEqual([first, second, third]);
+  expect(mergeSegments([second], [early])).toEqual([second]);
+  expect(mergeSegments([early], [second])).toEqual([second]);
 });

@@ -37,10 +37,14 @@ export async function segmentsBefore(
 
 /**
  * Puts together what different records tell of one training, in the order of time. A segment that was interrupted has no Run, and is told
- * by its checkpoints alone.
+ * by its checkpoints alone; of what is told twice, what was told at the later time counts.
  */
 export function mergeSegments(...told: readonly (readonly Segment[])[]): Segment[] {
   const byStart = new Map<string, Segment>();
-  for (const segment of told.flat()) byStart.set(`${segment.startedAt} ${segment.host}`, segment);
+  for (const segment of told.flat()) {
+    const key = `${segment.startedAt} ${segment.host}`;
+    const known = byStart.get(key);
+    if (known === undefined || known.endedAt < segment.endedAt) byStart.set(key, segment);
+  }
   return [...byStart.values()].sort((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
 }
