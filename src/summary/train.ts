@@ -9,10 +9,9 @@ import { MARKS, segmentsTable, timeOf, usageLine } from './segments.ts';
 const CHARTS = 2;
 
 /** What came of a training: metrics and their course, or why there is no model and what to do. */
-export function trainSummary(
-  { trainer, run, series, lastLines }: TrainResult,
-  limits: string | undefined,
-): string {
+export function trainSummary(result: TrainResult, limits: string | undefined): string {
+  if (result.isReused) return reusedSummary(result);
+  const { trainer, run, series, lastLines } = result;
   const { config } = run;
   const succeeded = config.state === 'succeeded';
   const metrics = [...series].map(([name, { first, last }]) => [
@@ -74,4 +73,22 @@ function next(outputs: number, { state }: RunConfig, limits: string | undefined)
   if (state === 'checkpointed')
     return '**Next** the next segment goes on from its checkpoint; there is no model yet.';
   return '**Next** nothing was packaged, and what serves goes on serving. The Run is kept with its log and metrics, without outputs.';
+}
+
+/** Another job of the same commit was waited for. */
+function reusedSummary({ trainer, run }: TrainResult): string {
+  const metrics = Object.entries(run.config.metrics).map(([name, value]) => [
+    code(name),
+    `**${figure(value)}**`,
+  ]);
+  return [
+    `### ♻ ${plain(trainer.config.name)} · nothing to train · another job of this commit has just made run ${short(run.digest)}`,
+    metrics.length > 0 ? table(['metric', '>last'], metrics) : '',
+    digests([
+      ['run', run.digest],
+      ['training id', run.config.trainingId],
+    ]),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
 }
