@@ -65,6 +65,17 @@ async function withTorch(): Promise<Changes> {
   };
 }
 
+/** The other, started by the torchrun of its own command. */
+async function byOwnTorchrun(): Promise<Changes> {
+  const files = await withTorch();
+  const torchrun =
+    'python -m torch.distributed.run --nproc_per_node=2 --rdzv_backend=c10d --rdzv_endpoint=localhost:0';
+  const project = String(files['trainyard.yml'])
+    .replace('command: python train.py', `command: ${torchrun} train.py`)
+    .replace(/ {2}launcher: .*\n/, '');
+  return { ...files, 'trainyard.yml': project };
+}
+
 const EXAMPLES: readonly (readonly [
   what: string,
   files: () => Promise<Changes>,
@@ -72,7 +83,8 @@ const EXAMPLES: readonly (readonly [
   model: string,
 ])[] = [
   ['digits', digits, 150, 'model.onnx'],
-  ['torch', withTorch, 60, 'model.safetensors'],
+  ['torch', withTorch, 40, 'model.safetensors'],
+  ['torch-by-its-command', byOwnTorchrun, 30, 'model.safetensors'],
 ];
 
 test.each(EXAMPLES)(
