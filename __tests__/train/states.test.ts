@@ -121,6 +121,21 @@ describe('the time budget', () => {
     expect(isAlive(Number(result.lastLines[0]))).toBe(false);
   });
 
+  test('asks for a checkpoint; with one that is newer it is to be continued, whatever the status', async () => {
+    const script = `c=$TRAINYARD_CHECKPOINT_DIR; echo x > $TRAINYARD_OUTPUT_DIR/m
+      trap 'sleep 1.2; echo 7 > $c/.new; mv $c/.new $c/step-7; exit 5' TERM; sleep 1000 & wait`;
+    const result = await within(3, script);
+    expect(result.run.config).toMatchObject({
+      state: 'checkpointed',
+      reason: expect.stringMatching(
+        /time budget of 3 seconds was used up, and it stopped with a checkpoint; start it again/,
+      ),
+      segments: [{ status: 5 }],
+      checkpoint: { name: 'step-7' },
+    });
+    expect(result.run.manifest.layers.filter(({ mediaType }) => mediaType === OUTPUT_LAYER)).toEqual([]);
+  });
+
   test('gives much time, but who is cancelled in it has a runner’s patience', async () => {
     const control = new AbortController();
     const script = `trap 'echo patience please' TERM; echo $$; while :; do sleep 0.1; done`;

@@ -1,14 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { openPipe } from '../lib/pipe.ts';
-import { type Group, startGroup } from '../lib/process.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import { disksOf } from './disk.ts';
 import { diskSpace } from './disk-space.ts';
 import type { Ending, Evidence } from './ending.ts';
 import { follow } from './follow.ts';
+import type { Start } from './launchers/launcher.ts';
+import { startLocal } from './launchers/local.ts';
 import { killsBetween, readMemoryKills } from './memory-kills.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { trainingMarker } from './orphans.ts';
@@ -27,6 +26,8 @@ export interface Launching {
   readonly metrics: Metrics;
   /** When the newest complete checkpoint was made, in milliseconds since 1970. */
   checkpointAt?(): number | undefined;
+  /** The launcher; this machine's own unless given. */
+  readonly start?: Start;
 }
 
 /** Runs the program to its end, and gives what tells how it ended; what was odd about it is told after its last line. */
@@ -35,17 +36,17 @@ export async function launch(
   { command, variables }: Prepared,
   workspace: Workspace,
   deps: TrainDeps,
-  { budgetSeconds, metrics, checkpointAt = () => undefined }: Launching,
+  { budgetSeconds, metrics, checkpointAt = () => undefined, start = startLocal }: Launching,
 ): Promise<Evidence> {
   const { console, signal, log, leases } = deps;
   await writeFile(workspace.log, '');
   const cwd = join(workspace.source, config.directory);
   const before = await readMemoryKills();
-  const ending = await console(async (lines) => {
+  const { ending, launcher } = await console(async (lines) => {
     const marker = await trainingMarker(leases);
-    const group = await startHere(command, { cwd, env: variables, marker, pipe: `${workspace.log}.pipe` });
+    const group = await start(command, { cwd, env: variables, marker, root: workspace.root });
     const { timeoutSeconds, silenceSeconds, finite } = config;
-    return follow(group, {
+    const ending = await follow(group, {
       console: lines,
       metrics,
       log: workspace.log,
@@ -56,38 +57,19 @@ export async function launch(
       budgetSeconds,
       checkpointAt,
     });
+    return { ending, launcher: await group.says?.() };
   });
   warn(ending, metrics, log);
   const { full: fullDisk, all: disks } = await diskSpace(disksOf(workspace.root, deps));
-  const evidence = {
+  return {
     ending,
     lastLines: await lastLines(workspace.log, TELLING_LINES),
     memoryKills: killsBetween(before, await readMemoryKills()),
     checkpointAt: checkpointAt(),
     fullDisk,
     disks,
+    launcher,
   };
-  return evidence;
-}
-
-/** Starts the program on this machine; all that it prints, in its order, is the group's stdout. */
-async function startHere(
-  command: readonly string[],
-  options: { cwd: string; env: Readonly<Record<string, string>>; marker: string; pipe: string },
-): Promise<Group> {
-  const pipe = await openPipe(options.pipe);
-  try {
-    const group = await startGroup(command, { ...options, output: pipe.writer });
-    return { ...group, stdout: pipe.reader };
-  } catch (error) {
-    pipe.reader.destroy();
-    throw new UserError(
-      `the trainer's command does not start: ${messageOf(error)}. It must be in the environment of its lock, or on this machine`,
-      { cause: error },
-    );
-  } finally {
-    pipe.close();
-  }
 }
 
 function warn({ survivors }: Ending, metrics: Metrics, log: Log): void {
