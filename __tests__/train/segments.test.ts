@@ -65,3 +65,17 @@ test('what several records tell is put in the order of time, each segment once, 
   expect(mergeSegments([second], [early])).toEqual([second]);
   expect(mergeSegments([early], [second])).toEqual([second]);
 });
+
+test('a training that is forced begins anew, and what comes after it goes on from its checkpoints', async () => {
+  const script = `
+printf %s "from <$(basename "$TRAINYARD_RESUME_FROM")>"; echo
+touch "$TRAINYARD_CHECKPOINT_DIR/.new"; mv "$TRAINYARD_CHECKPOINT_DIR/.new" "$TRAINYARD_CHECKPOINT_DIR/$(date +%s%N)"
+exit 1`;
+  const { digest: trainer } = await putTrainer(machine.handoff, { 'train.sh': script }, COMMAND);
+  const began: string[] = [];
+  for (const force of [false, false, true, false]) {
+    const { lastLines } = await train({ trainer, params: {}, commit: null, force }, machine.deps);
+    began.push(lastLines[0]?.replace(/\d+/, 'a checkpoint') ?? '');
+  }
+  expect(began).toEqual(['from <>', 'from <a checkpoint>', 'from <>', 'from <a checkpoint>']);
+});

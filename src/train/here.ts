@@ -25,6 +25,7 @@ import { claimWorkspace, sweepWorkspaces } from './sweep.ts';
 import { lastLines } from './tail.ts';
 import { judge } from './verdict.ts';
 import { makeRoom, makeWorkspace, removeWorkspace } from './workspace.ts';
+
 /** What is to be trained, by this process alone. */
 export interface Here {
   readonly trainer: Stored<TrainerConfig>;
@@ -57,6 +58,8 @@ export async function trainHere(
   let isSettled = true;
   try {
     await sweepWorkspaces(root, log, (left) => rescueCheckpoints(left, log, deps.data.openStore));
+    // After the sweep, which may have saved a checkpoint that a killed training had made.
+    if (request.force === true) await removePlace(session.place);
     const workspace = await makeWorkspace(root, training.params);
     if (request.previous !== undefined) await fetchEarlier(handoff, request.previous, workspace.earlier);
     const prepared = await prepare(trainer, training, workspace, deps);

@@ -22,7 +22,7 @@ export interface TrainRequest {
   readonly timeBudgetSeconds?: number | undefined;
   /** The Run of the segment before. */
   readonly previous?: Digest | undefined;
-  /** Trains though a finished Run of this training is known. */
+  /** Trains from the beginning though a finished Run or checkpoints of this training are there. */
   readonly force?: boolean;
   /** Refuses a runner that earlier jobs have used. */
   readonly singleUse?: boolean;
