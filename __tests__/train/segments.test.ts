@@ -79,3 +79,20 @@ exit 1`;
   }
   expect(began).toEqual(['from <>', 'from <a checkpoint>', 'from <>', 'from <a checkpoint>']);
 });
+
+test('without the Run before, the checkpoint tells of a segment that its time budget ended', async () => {
+  const script = `
+trap 'touch "$TRAINYARD_CHECKPOINT_DIR/.c"; mv "$TRAINYARD_CHECKPOINT_DIR/.c" "$TRAINYARD_CHECKPOINT_DIR/c"; exit 143' TERM
+if test -n "$TRAINYARD_RESUME_FROM"; then echo m > "$TRAINYARD_OUTPUT_DIR/m"; exit 0; fi
+while true; do sleep 0.1; done`;
+  const { digest: trainer } = await putTrainer(machine.handoff, { 'train.sh': script }, COMMAND);
+  const request = { trainer, params: {}, commit: null };
+  const stopped = await train({ ...request, timeBudgetSeconds: 6 }, machine.deps);
+  expect(stopped.run.config.state).toBe('checkpointed');
+  const { run } = await train(request, machine.deps);
+  const told = run.config.segments.map(({ state, resumedFrom }) => [state, resumedFrom?.name]);
+  expect(told).toEqual([
+    ['checkpointed', undefined],
+    ['succeeded', 'c'],
+  ]);
+});

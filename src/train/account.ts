@@ -3,14 +3,17 @@ import type { Segment } from '../records/run.ts';
 import { markOf } from './checkpoints/place.ts';
 import type { Restored } from './checkpoints/restore.ts';
 
-/** This segment, as far as it has come; who is killed leaves no better account. */
-export function goingOn(startedAt: string, from: Restored | undefined): Segment {
+/**
+ * This segment, as far as it has come; who is killed leaves no better account.
+ * @param isOver its time budget is used up, so that what is saved now is what the next segment goes on from
+ */
+export function goingOn(startedAt: string, from: Restored | undefined, isOver: boolean): Segment {
   return {
     startedAt,
     endedAt: new Date().toISOString(),
     status: null,
     signal: null,
-    state: 'cancelled',
+    state: isOver ? 'checkpointed' : 'cancelled',
     host: hostname(),
     ...(from !== undefined && { resumedFrom: markOf(from.checkpoint) }),
   };

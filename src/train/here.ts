@@ -68,11 +68,13 @@ export async function trainHere(
       { ...workspace, directory: join(workspace.source, trainer.config.directory) },
       prepared.params,
     );
+    const { timeBudgetSeconds } = request;
+    const isOver = (): boolean =>
+      performance.now() - begin >= 1000 * (timeBudgetSeconds ?? Number.POSITIVE_INFINITY);
     const { restored, keeper } = await keepCheckpoints(session.place, root, trainer.config, deps, (from) => ({
       metrics: metrics.last,
-      segments: mergeSegments(before, segmentsIn(from), [goingOn(startedAt, from)]),
+      segments: mergeSegments(before, segmentsIn(from), [goingOn(startedAt, from, isOver())]),
     }));
-    const { timeBudgetSeconds } = request;
     const passed = (performance.now() - begin) / 1000;
     const budgetSeconds = timeBudgetSeconds === undefined ? undefined : timeBudgetSeconds - passed;
     const launching = launch(trainer.config, withResume(prepared, restored), workspace, deps, {
@@ -95,7 +97,7 @@ export async function trainHere(
       commit: request.commit,
       metrics: metrics.last,
       segments: mergeSegments(before, segmentsIn(restored), [
-        { ...goingOn(startedAt, restored), endedAt, ...ending.exit, state },
+        { ...goingOn(startedAt, restored, isOver()), endedAt, ...ending.exit, state },
       ]),
       ...link,
       ...(keeper.newest !== undefined && { checkpoint: markOf(keeper.newest) }),
