@@ -14,6 +14,8 @@ const BATCH_FILES = 256;
 
 /** Shared by all of the process: more threads than cores hash no faster. */
 const threads = new Threads(hashWork);
+/** For what others must not be kept from their work by. */
+const gentle = new Threads(hashWork, Math.min(CORES, 2), 19);
 
 type OnBytes = (count: number) => void;
 
@@ -22,6 +24,8 @@ interface FileToHash extends HashTask {
   readonly size: number;
   /** What messages call it; its path unless given. */
   readonly name?: string | undefined;
+  /** Only with cores that nobody else wants. */
+  readonly isGentle?: boolean | undefined;
 }
 
 /** What a file holds, and the state of the file that held it. */
@@ -41,7 +45,10 @@ export interface FileHash {
  */
 export async function hashFile(
   file: string,
-  { onBytes, ...how }: Pick<FileToHash, 'to' | 'name'> & { readonly onBytes?: OnBytes | undefined } = {},
+  {
+    onBytes,
+    ...how
+  }: Pick<FileToHash, 'to' | 'name' | 'isGentle'> & { readonly onBytes?: OnBytes | undefined } = {},
 ): Promise<FileHash> {
   const { size } = await stat(file);
   const [hash] = await hashBatch([{ path: file, size, ...how }], onBytes);
@@ -60,7 +67,7 @@ export async function hashFiles(
 async function hashBatch(batch: readonly FileToHash[], onBytes: OnBytes = () => {}): Promise<FileHash[]> {
   const reads =
     sizeOf(batch) >= WORTH_A_THREAD
-      ? await threads.run(batch, onBytes)
+      ? await (batch.some(({ isGentle }) => isGentle) ? gentle : threads).run(batch, onBytes)
       : hashWork(batch, { fs, crypto, tell: onBytes }).result;
   const hashes: FileHash[] = [];
   for (const [i, read] of reads.entries()) {

@@ -26,6 +26,10 @@ export interface Made<R> {
   readonly transfer?: readonly ArrayBuffer[];
 }
 
+/** On Linux a priority is a thread's own; elsewhere it is the whole process's, which is to keep its own. */
+const STAND_BACK = (nice: number): string =>
+  `if (process.platform === 'linux') require('node:os').setPriority(${nice});`;
+
 type Answer<R> =
   | { readonly told: number }
   | { readonly result: R }
@@ -44,10 +48,12 @@ export class Threads<T, R> {
   /**
    * @param work is sent to the threads as text, because the bundle is one file: it may use its arguments and nothing from around it
    * @param most as many threads as cores, unless given
+   * @param nice how far the threads stand back when others want the cores: 0 not at all, 19 as far as can be
    */
-  constructor(work: (task: T, node: Builtins) => Made<R> | Promise<Made<R>>, most = CORES) {
+  constructor(work: (task: T, node: Builtins) => Made<R> | Promise<Made<R>>, most = CORES, nice = 0) {
     this.#code = `
 const { parentPort } = require('node:worker_threads');
+${nice === 0 ? '' : STAND_BACK(nice)}
 const tell = (told) => parentPort.postMessage({ told });
 const node = { tell };
 for (const name of ['fs', 'crypto', 'path', 'net', 'tls']) Object.defineProperty(node, name, { get: () => require('node:' + name) });

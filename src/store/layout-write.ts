@@ -33,7 +33,7 @@ export async function writeBlob(blobs: Blobs, content: Content, expected: Digest
   if ('bytes' in content) return writeBytes(blobs, content.bytes, expected);
   if ('stream' in content) return writeStream(blobs, content.stream, expected);
   if ('open' in content) return writeStream(blobs, await content.open(), expected);
-  return takeFile(blobs, content.file, content.how, expected);
+  return takeFile(blobs, content, expected);
 }
 
 async function writeBytes(blobs: Blobs, bytes: Uint8Array, expected: Digest | undefined): Promise<Blob> {
@@ -62,14 +62,15 @@ async function writeStream(blobs: Blobs, stream: Readable, expected: Digest | un
  */
 async function takeFile(
   blobs: Blobs,
-  file: string,
-  how: 'move' | 'link' | 'copy',
+  { file, how, isGentle }: Extract<Content, { how: unknown }>,
   expected: Digest | undefined,
 ): Promise<Blob> {
   const temporary = incoming(blobs);
   const isShared = how !== 'copy' && (await share(file, temporary, how));
   try {
-    const hash = isShared ? await hashFile(temporary, { name: file }) : await copyFile(file, temporary);
+    const hash = isShared
+      ? await hashFile(temporary, { name: file })
+      : await copyFile(file, temporary, isGentle);
     const blob = blobOf(hash);
     if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
     await adopt(blobs, temporary, blob, async () => {
@@ -99,14 +100,14 @@ async function share(file: string, temporary: string, how: 'move' | 'link'): Pro
 }
 
 /** Clones a file where the disk can; else copies it, so that what is hashed is what was written. */
-async function copyFile(file: string, temporary: string): Promise<FileHash> {
+async function copyFile(file: string, temporary: string, isGentle: boolean | undefined): Promise<FileHash> {
   const before = await stat(file, { bigint: true });
   const isCloned = await clone(file, temporary, constants.COPYFILE_FICLONE_FORCE).then(
     () => true,
     () => false,
   );
-  if (!isCloned) return hashFile(file, { to: temporary });
-  const hash = await hashFile(temporary, { name: file });
+  if (!isCloned) return hashFile(file, { to: temporary, isGentle });
+  const hash = await hashFile(temporary, { name: file, isGentle });
   if (!isUnwritten(before, await stat(file, { bigint: true }))) throw changedMeanwhile(file);
   return hash;
 }

@@ -6,11 +6,11 @@ export const AT_ONCE = 8;
 
 /**
  * Where a content comes from. A file is moved in (it is ours to give), linked (it belongs to another store and never
- * changes) or copied (somebody may still write it). What can be opened is read again where a transfer has to begin anew.
+ * changes) or copied (somebody may still write it; gently, if others need the cores more). What can be opened is read again where a transfer has to begin anew.
  */
 export type Content =
   | { readonly bytes: Uint8Array }
-  | { readonly file: string; readonly how: 'move' | 'link' | 'copy' }
+  | { readonly file: string; readonly how: 'move' | 'link' | 'copy'; readonly isGentle?: boolean }
   | { readonly stream: Readable }
   | { readonly open: () => Promise<Readable>; readonly size: number };
 

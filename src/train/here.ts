@@ -57,7 +57,9 @@ export async function trainHere(
   deps.remember({ workspace: root, leases: deps.leases });
   let isSettled = true;
   try {
-    await sweepWorkspaces(root, log, (left) => rescueCheckpoints(left, log, deps.data.openStore));
+    await sweepWorkspaces(root, log, (left) =>
+      rescueCheckpoints(left, log, deps.data.openStore, training.trainingId),
+    );
     // After the sweep, which may have saved a checkpoint that a killed training had made.
     if (request.force === true) await removePlace(session.place);
     const workspace = await makeWorkspace(root, training.params);
@@ -84,7 +86,11 @@ export async function trainHere(
     });
     const found = await launching.finally(prepared.release);
     const { ending } = found;
-    isSettled = await keeper.finish(ending.exit.signal === null, patienceOf(ending));
+    // Who ended well goes on from nothing.
+    const isDone = ending.cause === 'itself' && ending.exit.status === 0 && found.launcher === undefined;
+    // A full disk cuts off what is written as SIGKILL does.
+    const isOrderly = ending.exit.signal === null && found.fullDisk === undefined;
+    isSettled = await (isDone ? keeper.leave() : keeper.finish(isOrderly, patienceOf(ending)));
     const evidence = { ...found, checkpointAt: keeper.completeAt };
     const endedAt = new Date().toISOString();
     const { state, reason, outputs } = await judge(evidence, { ...trainer.config, timeBudgetSeconds }, () =>

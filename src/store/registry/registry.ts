@@ -5,14 +5,15 @@ import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
 import {
   type Blob,
+  blobOf,
   type Digest,
   differs,
   digestOf,
-  digestOfFile,
   hexOf,
   VerifyingStream,
 } from '../../lib/digest.ts';
 import { UserError } from '../../lib/errors.ts';
+import { hashFile } from '../../lib/hash-file.ts';
 import type { Log } from '../../lib/log.ts';
 import { Meter } from '../../lib/progress.ts';
 import { bytesAt, countBytes, skipBytes } from '../../lib/streams.ts';
@@ -128,8 +129,8 @@ export class RegistryStore implements Store {
         open: async (offset) => Readable.from(skipBytes(await open(), offset)),
       });
     }
-    const { file, how } = content;
-    const blob = await digestOfFile(file);
+    const { file, how, isGentle } = content;
+    const blob = blobOf(await hashFile(file, { isGentle }));
     if (expected !== undefined && blob.digest !== expected) throw differs(file, expected, blob.digest);
     await this.#send(sendingOf(file, blob));
     if (how === 'move') await rm(file);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { TrainerConfig } from '../../records/program.ts';
 import type { TrainDeps } from '../request.ts';
 import { type Circumstances, Keeper } from './keeper.ts';
-import { listCheckpoints, type Place } from './place.ts';
+import { listCheckpoints, mendPlace, type Place } from './place.ts';
 import { FOLDER, leaveNote } from './rescue.ts';
 import { type Restored, restore } from './restore.ts';
 
@@ -25,8 +25,12 @@ export async function keepCheckpoints(
   now: (restored: Restored | undefined) => Circumstances,
 ): Promise<Kept> {
   const folder = join(root, FOLDER);
+  for (const mended of await mendPlace(place)) deps.log.warning(`checkpoints: ${mended}`);
   const restored = await restore(place, folder, deps);
-  const durable = await listCheckpoints(place, () => {});
+  const all = await listCheckpoints(place, () => {});
+  // Those that were passed over are of no use, and count for nothing among those to keep.
+  const first = all.findIndex(({ digest }) => digest === restored?.checkpoint.digest);
+  const durable = first === -1 ? [] : all.slice(first);
   const { segments } = now(restored);
   await leaveNote(root, {
     place: deps.checkpoints,

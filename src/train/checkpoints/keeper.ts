@@ -5,11 +5,13 @@ import type { CheckpointPolicy } from '../../records/program.ts';
 import type { Segment } from '../../records/run.ts';
 import { type Checkpoint, type Place, removeCheckpoints, saveCheckpoint } from './place.ts';
 import { chooseKept } from './policy.ts';
-import { type Entry, scan } from './scan.ts';
+import { type Entry, look, scan } from './scan.ts';
 import { stepOf } from './step.ts';
 
 /** Between two looks at the program's folder. */
 const LOOK_MS = 1000;
+/** Looking at many files takes its time, and is done so much more seldom. */
+const LOOK_SHARE = 0.01;
 const AGAIN_MS = 10_000;
 
 /** What a checkpoint says besides its files. */
@@ -69,29 +71,48 @@ export class Keeper {
   }
 
   /**
-   * After the program's end: saves the newest complete checkpoint.
+   * After the program's end: looks once more.
    * @param isOrderly the program was not killed, so that what nobody writes to any more is what it meant to write
+   */
+  async stop(isOrderly: boolean): Promise<void> {
+    this.#over.abort();
+    await this.#looking;
+    await this.#look(isOrderly);
+  }
+
+  /** After an end that needs no checkpoint: waits until nothing is being saved any more. */
+  async leave(): Promise<true> {
+    await this.stop(true);
+    await this.#saving;
+    return true;
+  }
+
+  /**
+   * After the program's end: looks once more, and saves the newest complete checkpoint.
+   * @param isOrderly as for `stop`
    * @param patienceMs how long this may take, in milliseconds; as long as it takes unless given
    * @returns whether nothing is left to be saved
    */
   async finish(isOrderly: boolean, patienceMs?: number): Promise<boolean> {
-    this.#over.abort();
-    await this.#looking;
-    await this.#look(isOrderly);
-    const saved = this.#saveNewest().then(() => true);
+    await this.stop(isOrderly);
+    const saved = this.#saveNewest(false).then(
+      () => this.#newest === undefined || this.#newest.entry.key === this.#saved,
+    );
     return patienceMs === undefined ? saved : Promise.race([saved, sleep(patienceMs, false)]);
   }
 
   async #watch(): Promise<void> {
     const { signal } = this.#over;
     while (!signal.aborted) {
+      const begin = performance.now();
       try {
         await this.#look(false);
-        if (performance.now() >= this.#notBefore) void this.#saveNewest();
+        if (performance.now() >= this.#notBefore) void this.#saveNewest(true);
       } catch (error) {
         this.#tell(`checkpoints cannot be looked at: ${messageOf(error)}`);
       }
-      await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+      const pause = Math.max(LOOK_MS, (performance.now() - begin) / LOOK_SHARE);
+      await sleep(pause, undefined, { signal }).catch(() => {});
     }
   }
 
@@ -115,15 +136,16 @@ export class Keeper {
   }
 
   /** One at a time, each the newest when its turn comes. */
-  #saveNewest(): Promise<void> {
+  #saveNewest(isGentle: boolean): Promise<void> {
     this.#saving = this.#saving.then(async () => {
       const newest = this.#newest;
       if (newest === undefined || newest.entry.key === this.#saved) return;
       const { entry } = newest;
       try {
-        await this.#save(entry, newest.completeAt);
+        await this.#save(entry, newest.completeAt, isGentle);
         this.#saved = entry.key;
       } catch (error) {
+        if (await this.#isOutdated(entry)) return;
         this.#notBefore = performance.now() + AGAIN_MS;
         this.#tell(`checkpoint ${entry.name} is not durable, the one before stays: ${messageOf(error)}`);
       }
@@ -131,12 +153,19 @@ export class Keeper {
     return this.#saving;
   }
 
-  async #save(entry: Entry, completeAt: number): Promise<void> {
+  /** Whether the program has changed or removed it meanwhile; then the next look tells what is there instead. */
+  async #isOutdated({ name, key }: Entry): Promise<boolean> {
+    const isOld = (await look(this.#keeping.folder, name).catch(() => undefined))?.key !== key;
+    if (isOld && this.#newest?.entry.key === key) this.#newest = undefined;
+    return isOld;
+  }
+
+  async #save(entry: Entry, completeAt: number, isGentle: boolean): Promise<void> {
     const { place, folder, policy, log, now } = this.#keeping;
     const { metrics, segments } = now();
     const step = stepOf(entry.name, metrics);
     const begin = performance.now();
-    const made = await saveCheckpoint(place, folder, entry, {
+    const config = {
       trainingId: place.trainingId,
       sequence: (this.newest?.config.sequence ?? 0) + 1,
       name: entry.name,
@@ -145,14 +174,15 @@ export class Keeper {
       madeAt: new Date(completeAt).toISOString(),
       metrics,
       segments: [...segments],
-    });
+    };
+    const made = await saveCheckpoint(place, folder, entry, config, isGentle);
     log.info(`checkpoint ${entry.name} is durable (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
     const all = [made, ...this.#durable];
     const kept = chooseKept(all, policy);
     this.#durable = all.filter((one) => kept.has(one.digest));
-    await removeCheckpoints(
-      place,
-      all.filter((one) => !kept.has(one.digest)),
+    const old = all.filter((one) => !kept.has(one.digest));
+    await removeCheckpoints(place, old).catch((error: unknown) =>
+      this.#tell(`older checkpoints are not removed: ${messageOf(error)}`),
     );
   }
 

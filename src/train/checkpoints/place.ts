@@ -1,6 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, hexOf } from '../../lib/digest.ts';
+import { changedMeanwhile } from '../../lib/file-state.ts';
 import { inParallel } from '../../lib/in-parallel.ts';
 import {
   CHECKPOINT_LAYER,
@@ -13,7 +14,8 @@ import type { CheckpointMark } from '../../records/run.ts';
 import { LayoutStore } from '../../store/layout.ts';
 import { findRecord, layer, putRecord } from '../../store/records.ts';
 import { AT_ONCE, type Store } from '../../store/store.ts';
-import type { Entry } from './scan.ts';
+import { isDamage } from './damage.ts';
+import { type Entry, look } from './scan.ts';
 
 /** No other writer is in a training's own folder, so nothing there waits for its name. */
 const NOW_AND_LATER = Number.MAX_SAFE_INTEGER;
@@ -44,7 +46,15 @@ export async function openPlace(
   return { trainingId, store: new LayoutStore(folder), folder };
 }
 
-/** The durable checkpoints of a training, the newest first. What cannot be read as one is given to `onDamaged` and left out. */
+/** Mends what can be mended, and removes what writers left that died; what it did, in sentences. Only for who holds the lock. */
+export async function mendPlace({ folder }: Place): Promise<readonly string[]> {
+  return folder === undefined ? [] : new LayoutStore(folder).repair(NOW_AND_LATER);
+}
+
+/**
+ * The durable checkpoints of a training, the newest first. What cannot be read as one is given to `onDamaged` and left out.
+ * @throws what keeps the place from being read at all
+ */
 export async function listCheckpoints(
   { store, trainingId }: Place,
   onDamaged: (name: string, error: unknown) => void,
@@ -52,9 +62,10 @@ export async function listCheckpoints(
   const names = [...(await store.names(checkpointPrefix(trainingId)))].sort(([a], [b]) => (a < b ? 1 : -1));
   const found: Checkpoint[] = [];
   for (const [name, digest] of names) {
-    const record = await findRecord(store, checkpoint, digest).catch((error: unknown) =>
-      onDamaged(name, error),
-    );
+    const record = await findRecord(store, checkpoint, digest).catch((error: unknown) => {
+      if (!isDamage(error)) throw error;
+      onDamaged(name, error);
+    });
     if (record?.config.trainingId === trainingId) found.push(record);
   }
   return found;
@@ -63,6 +74,7 @@ export async function listCheckpoints(
 /**
  * Makes an entry of the program's folder durable: every file first, the record that names them last. Files that an earlier
  * checkpoint has, too, are kept once.
+ * @param isGentle the program is at work, and is not to be slowed down
  * @throws UserError when the program writes to it meanwhile
  */
 export async function saveCheckpoint(
@@ -70,14 +82,18 @@ export async function saveCheckpoint(
   folder: string,
   entry: Entry,
   config: CheckpointConfig,
+  isGentle = false,
 ): Promise<Checkpoint> {
   const { store } = place;
   const layers = await inParallel(entry.files, AT_ONCE, async ({ path }) => {
     const file = entry.form === 'file' ? join(folder, entry.name) : join(folder, entry.name, path);
-    return layer(CHECKPOINT_LAYER, await store.write({ file, how: 'copy' }), path);
+    return layer(CHECKPOINT_LAYER, await store.write({ file, how: 'copy', isGentle }), path);
   });
+  // A file may have come, gone or changed after its turn.
+  if ((await look(folder, entry.name))?.key !== entry.key) throw changedMeanwhile(entry.name);
+  await syncFolders(place, ['blobs/sha256']);
   const record = await putRecord(store, checkpoint, { config, layers });
-  await syncFolders(place);
+  await syncFolders(place, ['blobs/sha256', 'refs', '.', '..']);
   return record;
 }
 
@@ -99,10 +115,10 @@ export function markOf({ digest, config }: Checkpoint): CheckpointMark {
 }
 
 /** A file that is on the disk is lost with its name all the same, until its folder is there, too. */
-async function syncFolders({ folder }: Place): Promise<void> {
+async function syncFolders({ folder }: Place, parts: readonly string[]): Promise<void> {
   if (folder === undefined) return;
-  for (const part of [join(folder, 'blobs', 'sha256'), join(folder, 'refs'), folder]) {
-    const handle = await open(part, 'r');
+  for (const part of parts) {
+    const handle = await open(join(folder, part), 'r');
     await handle.sync().finally(() => handle.close());
   }
 }

@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Digest } from '../../lib/digest.ts';
 import { tryJson } from '../../lib/json.ts';
 import type { Log } from '../../lib/log.ts';
 import { digest } from '../../records/oci.ts';
@@ -34,18 +35,21 @@ export async function leaveNote(root: string, text: z.infer<typeof note>): Promi
  * Makes durable what a killed training had no time for: its program has ended, and only what has a sign of being complete counts.
  * @param root the workspace it left
  * @param openStore opens a store in a repository
+ * @param held a training whose lock this process has
  */
 export async function rescueCheckpoints(
   root: string,
   log: Log,
   openStore: (value: string, what: string) => Promise<Store>,
+  held?: Digest,
 ): Promise<void> {
   const text = await readFile(join(root, NOTE), 'utf8').catch(() => '');
   const parsed = note.safeParse(tryJson(text));
   if (!parsed.success) return;
   const { place: value, trainingId, policy, segments } = parsed.data;
   const place = await openPlace(value, trainingId, openStore);
-  const lock = await takeLock(place, { signal: AbortSignal.timeout(PATIENCE_MS), onWait: () => {} });
+  const patience = { signal: AbortSignal.timeout(PATIENCE_MS), onWait: () => {} };
+  const lock = trainingId === held ? undefined : await takeLock(place, patience);
   try {
     const durable = await listCheckpoints(place, () => {});
     const folder = join(root, FOLDER);
@@ -60,6 +64,6 @@ export async function rescueCheckpoints(
     await keeper.finish(false);
     await rm(join(root, NOTE), { force: true });
   } finally {
-    await lock.release();
+    await lock?.release();
   }
 }

@@ -9,6 +9,7 @@ import { inParallel } from '../../lib/in-parallel.ts';
 import type { Log } from '../../lib/log.ts';
 import { type Descriptor, TITLE } from '../../records/oci.ts';
 import { AT_ONCE, type Store } from '../../store/store.ts';
+import { isDamage } from './damage.ts';
 import { type Checkpoint, listCheckpoints, type Place } from './place.ts';
 
 /** A checkpoint that the program may go on from. */
@@ -22,15 +23,15 @@ export interface Restored {
  * Puts the newest checkpoint whose bytes are all right into the program's folder, under its name. One that is damaged is told and
  * passed over for the one before. Undefined when there is none.
  * @param folder the program's checkpoint folder
+ * @throws what says nothing of the checkpoint, such as a disk that is full or a registry that does not answer
  */
 export async function restore(
   place: Place,
   folder: string,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<Restored | undefined> {
-  const passOver = (name: string, error: unknown): void =>
-    log.warning(`checkpoint ${name} is damaged, and is passed over for the one before: ${messageOf(error)}`);
-  for (const checkpoint of await listCheckpoints(place, passOver)) {
+  const all = await listCheckpoints(place, (name, error) => tellDamaged(log, name, error));
+  for (const checkpoint of all) {
     signal.throwIfAborted();
     const { name, sequence } = checkpoint.config;
     const temporary = join(folder, `.restored-${sequence}`);
@@ -42,12 +43,17 @@ export async function restore(
       return { checkpoint, path };
     } catch (error) {
       signal.throwIfAborted();
-      passOver(name, error);
+      if (!isDamage(error)) throw error;
+      tellDamaged(log, name, error);
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
   }
   return undefined;
+}
+
+function tellDamaged(log: Log, name: string, error: unknown): void {
+  log.warning(`checkpoint ${name} is damaged, and is passed over for the one before: ${messageOf(error)}`);
 }
 
 async function bring(store: Store, { manifest }: Checkpoint, folder: string): Promise<void> {

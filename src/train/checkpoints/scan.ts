@@ -45,8 +45,8 @@ export async function scan(folder: string): Promise<Entry[]> {
     .sort((a, b) => (a.writtenNs === b.writtenNs ? 0 : a.writtenNs > b.writtenNs ? -1 : 1));
 }
 
-/** One that vanishes meanwhile, as rotated checkpoints do, is not there. */
-async function look(folder: string, name: string): Promise<Entry | undefined> {
+/** One entry; one that vanishes meanwhile, as rotated checkpoints do, is not there. */
+export async function look(folder: string, name: string): Promise<Entry | undefined> {
   const path = join(folder, name);
   try {
     const state = await lstat(path, { bigint: true });
