@@ -10,6 +10,7 @@ const byItself = (status: number | null, signal: NodeJS.Signals | null = null): 
   cause: 'itself',
   exit: { status, signal },
   askedAt: undefined,
+  checkpointBefore: undefined,
   survivors: [],
   diverged: [],
 });
@@ -141,7 +142,7 @@ describe('each end has its state, its reason and what to do', () => {
     ],
     [
       'the budget, kept before only',
-      ended('budget'),
+      { ...ended('budget'), checkpointBefore: 900 },
       { checkpointAt: 900 },
       'failed',
       /SIGTERM.*time-budget/,

@@ -22,6 +22,8 @@ export interface Ending {
   readonly exit: Exit;
   /** When it was asked to stop, in milliseconds since 1970; undefined when it ended by itself. */
   readonly askedAt: number | undefined;
+  /** When the newest complete checkpoint of that moment was made. */
+  readonly checkpointBefore: number | undefined;
   /** What the program had left running; it was ended too. */
   readonly survivors: readonly Found[];
   /** Metrics of trainer.finite that were NaN or infinite. */

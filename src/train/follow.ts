@@ -58,6 +58,7 @@ export async function follow(group: Group, following: Following): Promise<Ending
     const outside = firstOf(group, following, over.signal);
     const cause = await Promise.race([failure, outside, found, full]);
     const askedAt = cause === 'itself' ? undefined : Date.now();
+    const checkpointBefore = following.checkpointAt();
     const survivors = cause === 'itself' ? await survivorsOf(group) : [];
     await Promise.race([failure, end(group, cause, signal)]);
     over.abort();
@@ -73,6 +74,7 @@ export async function follow(group: Group, following: Following): Promise<Ending
       cause: isCancelled ? 'cancelled' : cause,
       exit: await group.exited,
       askedAt,
+      checkpointBefore,
       survivors,
       diverged,
     };

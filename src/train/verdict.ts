@@ -184,18 +184,23 @@ export async function judge(
 }
 
 function caseOf(evidence: Evidence, limits: Limits): Case {
-  const { ending, launcher, checkpointAt } = evidence;
-  const { cause, exit, askedAt } = ending;
-  const asked = askedAt ?? launcher?.askedAt;
+  const { ending, lastLines } = evidence;
   return {
     ...evidence,
     timeoutSeconds: limits.timeoutSeconds,
     silenceSeconds: limits.silenceSeconds,
     timeBudgetSeconds: limits.timeBudgetSeconds,
-    sign: signIn(evidence.lastLines),
-    isFailing: cause === 'itself' && exit.status !== 0,
-    isKept: asked !== undefined && checkpointAt !== undefined && checkpointAt > asked,
+    sign: signIn(lastLines),
+    isFailing: ending.cause === 'itself' && ending.exit.status !== 0,
+    isKept: isNewer(evidence),
   };
+}
+
+/** Whom we asked has another newest checkpoint than at that moment, whatever the clock did; who asked otherwise tells the time. */
+function isNewer({ ending, launcher, checkpointAt }: Evidence): boolean {
+  if (checkpointAt === undefined) return false;
+  if (ending.askedAt !== undefined) return checkpointAt !== ending.checkpointBefore;
+  return launcher?.askedAt !== undefined && checkpointAt > launcher.askedAt;
 }
 
 /** The machine's count holds every program on it, so there has to be one of ours that was killed. */
