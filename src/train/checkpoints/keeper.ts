@@ -98,7 +98,7 @@ export class Keeper {
     const saved = this.#saveNewest(false).then(
       () => this.#newest === undefined || this.#newest.entry.key === this.#saved,
     );
-    return patienceMs === undefined ? saved : Promise.race([saved, sleep(patienceMs, false)]);
+    return patienceMs === undefined ? saved : Promise.race([saved, sleep(patienceMs, false, { ref: false })]);
   }
 
   async #watch(): Promise<void> {
