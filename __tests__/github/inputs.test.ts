@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   mapping,
+  optionalAmount,
+  optionalCommit,
   optionalDigest,
+  optionalDuration,
   optionalText,
   readInputs,
   requiredDigest,
@@ -53,6 +56,22 @@ describe('inputs', () => {
       );
     },
   );
+
+  test('durations are seconds, amounts are numbers, commits are whole; what is empty is not set', () => {
+    expect(optionalDuration('4h30m', 'x')).toBe(16_200);
+    expect(optionalAmount('2.5', 'x')).toBe(2.5);
+    expect(optionalCommit('a'.repeat(40), 'x')).toBe('a'.repeat(40));
+    expect([optionalDuration('', 'x'), optionalAmount('', 'x'), optionalCommit('', 'x')]).toEqual(
+      Array(3).fill(undefined),
+    );
+    for (const text of ['4', '4 h', '-1h', '0s', '1.5h'])
+      expect(() => optionalDuration(text, 'time-budget')).toThrow(
+        `input time-budget is ${JSON.stringify(text)}; give a duration such as 90s, 30m or 4h30m`,
+      );
+    for (const text of ['2,5', '-1', '$2', '1e3'])
+      expect(() => optionalAmount(text, 'price-per-hour')).toThrow('give a number such as 2.5');
+    expect(() => optionalCommit('main', 'commit')).toThrow('give a whole commit id');
+  });
 
   test('a fault of ours is not taken for a bad input', () => {
     const broken = {

@@ -46,7 +46,11 @@ export async function makeTeam(
   });
   const library = await moveLibrary(join(place, 'library'));
   const store = join(place, 'store');
-  const machine = { TRAINYARD_DATA: await exampleData(), TRAINYARD_STATE: join(place, 'state') };
+  const machine = {
+    TRAINYARD_DATA: await exampleData(),
+    TRAINYARD_STATE: join(place, 'state'),
+    TRAINYARD_LEASES: join(place, 'leases'),
+  };
   const act: Team['act'] = async (options) => {
     const service = await startResultsService();
     try {

@@ -9,6 +9,9 @@ const root = join(import.meta.dirname, '../..');
 /** The Node of the actions; it runs TypeScript as it is. */
 export const NODE = join(root, 'node_modules', '.bin', 'node');
 
+/** Of the tests of this process: others end what trainings of theirs left behind, and a test may be about that. */
+const LEASES = join(tmpdir(), `trainyard-leases-${process.pid}`);
+
 export interface StepResult {
   readonly status: number | null;
   readonly stdout: string;
@@ -48,7 +51,16 @@ export async function runStep(
     const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module'];
     const child = spawn(NODE, bundled ? [script] : [...flags, '-e', code, script], {
       cwd: folder,
-      env: { PATH, HOME, LANG, RUNNER_TEMP: folder, ...files, ...Object.fromEntries(given), ...env },
+      env: {
+        PATH,
+        HOME,
+        LANG,
+        RUNNER_TEMP: folder,
+        TRAINYARD_LEASES: LEASES,
+        ...files,
+        ...Object.fromEntries(given),
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let printed = '';

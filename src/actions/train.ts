@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { defineAction, type Job, type Outcome } from '../github/action.ts';
 import { checkEvent, readPayload } from '../github/event.ts';
 import { withConsole, withInertConsole } from '../github/inert.ts';
@@ -47,7 +47,7 @@ export const action = defineAction({
   async run(inputs, job) {
     checkEvent(job.env.GITHUB_EVENT_NAME, await readPayload(job.env.GITHUB_EVENT_PATH));
     const handoff = await job.openStore(inputs.handoff, 'handoff');
-    const deps = depsOf(job, handoff, inputs.checkpoints);
+    const deps = depsOf(job, handoff, checkpointsAt(inputs.checkpoints, job));
     const request = {
       trainer: inputs.trainer,
       params: inputs.params,
@@ -94,7 +94,7 @@ function outcomeOfSmoke(result: TrainResult): Outcome {
   };
 }
 
-function depsOf(job: Job, handoff: Store, checkpoints: string | undefined): TrainDeps {
+function depsOf(job: Job, handoff: Store, checkpoints: string): TrainDeps {
   const { env, log, signal } = job;
   const cache = cacheFolder(env);
   return {
@@ -109,7 +109,7 @@ function depsOf(job: Job, handoff: Store, checkpoints: string | undefined): Trai
       limit: dataLimit(env.TRAINYARD_DATA_LIMIT),
       openStore: (value, place) => job.openStore(value, place),
     },
-    checkpoints: checkpoints || env.TRAINYARD_CHECKPOINTS || join(cache, 'checkpoints'),
+    checkpoints,
     leases: env.TRAINYARD_LEASES || '/tmp/trainyard-gpus',
     environments: join(cache, 'environments'),
     remember: (left) => job.remember(left === undefined ? '' : JSON.stringify(left)),
@@ -119,6 +119,16 @@ function depsOf(job: Job, handoff: Store, checkpoints: string | undefined): Trai
         ? withInertConsole((chunk) => process.stdout.write(chunk), work)
         : withConsole((chunk) => process.stderr.write(chunk), work),
   };
+}
+
+/** Where checkpoints are kept. @throws UserError for a place that ends with the job */
+function checkpointsAt(input: string | undefined, { env, inActions }: Job): string {
+  const place = input ?? (env.TRAINYARD_CHECKPOINTS || join(cacheFolder(env), 'checkpoints'));
+  if (place.startsWith('oci://') || isAbsolute(place) || !(inActions || place.startsWith('artifact:')))
+    return place;
+  throw new UserError(
+    `${input === undefined ? 'TRAINYARD_CHECKPOINTS of this machine' : 'input checkpoints'} is ${JSON.stringify(place)}, which ends with the job; give an absolute folder that outlives it, or oci://HOST/REPOSITORY`,
+  );
 }
 
 /** How large the cache of data may become, in bytes; undefined when the machine does not say. */

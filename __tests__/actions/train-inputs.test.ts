@@ -62,3 +62,18 @@ test('a trainer that has none is refused, with what to write', async () => {
   expect(status).toBe(1);
   expect(stdout).toContain('add trainer.smoke: {params: {…}} to trainyard.yml');
 });
+
+test('checkpoints are not kept in a place that ends with the job', async () => {
+  for (const checkpoints of ['artifact:', 'checkpoints']) {
+    const { digest } = await putTrainer(handoff, { 'train.sh': 'true' }, WITH_SMOKE);
+    const { status, stdout } = await runStep(
+      'train',
+      { trainer: digest, handoff: handoff.location, checkpoints },
+      { ...env, GITHUB_ACTIONS: 'true' },
+    );
+    expect(status).toBe(1);
+    expect(stdout).toContain(
+      `input checkpoints is "${checkpoints}", which ends with the job; give an absolute folder`,
+    );
+  }
+});
