@@ -58,7 +58,7 @@ export async function trainHere(
   let isSettled = true;
   try {
     await sweepWorkspaces(root, log, (left) =>
-      rescueCheckpoints(left, log, deps.data.openStore, training.trainingId),
+      rescueCheckpoints(left, log, deps.data.openStore, { held: session.place, patienceMs: SWEEP_MS }),
     );
     // After the sweep, which may have saved a checkpoint that a killed training had made.
     if (request.force === true) await removePlace(session.place);
@@ -84,7 +84,12 @@ export async function trainHere(
       metrics,
       checkpointAt: () => keeper.completeAt,
     });
-    const found = await launching.finally(prepared.release);
+    const found = await launching
+      .catch(async (error: unknown) => {
+        await keeper.finish(false);
+        throw error;
+      })
+      .finally(prepared.release);
     const { ending } = found;
     // Who ended well goes on from nothing.
     const isDone = ending.cause === 'itself' && ending.exit.status === 0 && found.launcher === undefined;
@@ -127,6 +132,8 @@ export async function trainHere(
   }
 }
 
+/** How long the training that has the checkpoints of a workspace is waited for; the workspace stays then. */
+const SWEEP_MS = 2000;
 /** A runner that cancels kills the step 10 seconds after its first signal; a checkpoint has to be durable before. */
 const CANCEL_MS = 7000;
 

@@ -7,6 +7,9 @@ import { endOrphans } from './orphans.ts';
 import { isAbandoned } from './sweep.ts';
 import { removeWorkspace } from './workspace.ts';
 
+/** A post step has four minutes, and may have much to copy. */
+const PATIENCE_MS = 60_000;
+
 /** What a training leaves behind if its process is killed. */
 export const leftover = z.strictObject({
   /** The folder it worked in. */
@@ -28,7 +31,7 @@ export async function tidy(
   try {
     await endOrphans(leases, log);
     if (!(await isAbandoned(workspace, Date.now()))) return;
-    await rescueCheckpoints(workspace, log, openStore);
+    await rescueCheckpoints(workspace, log, openStore, { patienceMs: PATIENCE_MS });
     await removeWorkspace(workspace);
     log.info('the workspace of the training is removed');
   } catch (error) {

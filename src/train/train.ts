@@ -2,6 +2,7 @@ import { trainingOf } from '../records/training.ts';
 import { getTrainer } from '../store/programs.ts';
 import { findFinished } from './checkpoints/finished.ts';
 import { openSession } from './checkpoints/session.ts';
+import { disksOf, namingDisk } from './disk.ts';
 import { trainHere } from './here.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
 
@@ -15,7 +16,9 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
   const trainer = await getTrainer(handoff, request.trainer, 'input trainer');
   const training = trainingOf(trainer, request.params, 'input params');
   log.info(`training id ${training.trainingId}`);
-  const session = await openSession(training.trainingId, deps);
+  const session = await openSession(training.trainingId, deps).catch(async (error: unknown) => {
+    throw await namingDisk(error, disksOf(deps.checkpoints, deps));
+  });
   try {
     const { commit, force = false } = request;
     const done =

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import type { CheckpointPolicy } from '../../records/program.ts';
@@ -116,9 +117,12 @@ export class Keeper {
     }
   }
 
-  /** An entry without a sign is complete when it is at the second look what it was at the first. */
+  /**
+   * An entry without a sign is complete when it is at the second look what it was at the first. The newest is the one that became complete
+   * last; only of those found at one look it is the one written last: clocks jump.
+   */
   async #look(isFinal: boolean): Promise<void> {
-    for (const entry of await scan(this.#keeping.folder)) {
+    for (const entry of (await scan(this.#keeping.folder)).toReversed()) {
       const { name, key, sign, problem } = entry;
       if (this.#given.has(key)) continue;
       if (problem !== undefined) {
@@ -128,10 +132,10 @@ export class Keeper {
       const before = this.#seen.get(name);
       const isSame = before?.key === key;
       const isComplete = sign === 'complete' || (sign === 'unknown' && (isSame || isFinal));
-      const completeAt = isSame && before.completeAt !== undefined ? before.completeAt : Date.now();
-      this.#seen.set(name, { key, completeAt: isComplete ? completeAt : undefined });
-      if (isComplete && entry.writtenNs >= (this.#newest?.entry.writtenNs ?? 0n))
-        this.#newest = { entry, completeAt };
+      const known = isSame ? before.completeAt : undefined;
+      const completeAt = isComplete ? (known ?? Date.now()) : undefined;
+      this.#seen.set(name, { key, completeAt });
+      if (completeAt !== undefined && known === undefined) this.#newest = { entry, completeAt };
     }
   }
 
@@ -177,6 +181,13 @@ export class Keeper {
     };
     const made = await saveCheckpoint(place, folder, entry, config, isGentle);
     log.info(`checkpoint ${entry.name} is durable (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
+    // What a killed training had made durable itself takes no second place among those that stay.
+    const before = this.newest;
+    if (
+      before?.config.name === made.config.name &&
+      isDeepStrictEqual(before.manifest.layers, made.manifest.layers)
+    )
+      return removeCheckpoints(place, [made]);
     const all = [made, ...this.#durable];
     const kept = chooseKept(all, policy);
     this.#durable = all.filter((one) => kept.has(one.digest));

@@ -1,7 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Digest } from '../../lib/digest.ts';
 import { tryJson } from '../../lib/json.ts';
 import type { Log } from '../../lib/log.ts';
 import { digest } from '../../records/oci.ts';
@@ -10,15 +9,12 @@ import { segment } from '../../records/run.ts';
 import type { Store } from '../../store/store.ts';
 import { Keeper } from './keeper.ts';
 import { takeLock } from './lock.ts';
-import { listCheckpoints, openPlace } from './place.ts';
+import { listCheckpoints, openPlace, type Place } from './place.ts';
 
 /** In a workspace: what it takes to make its checkpoints durable after its process was killed. */
 const NOTE = 'checkpoints.json';
 /** In a workspace: the program's checkpoint folder. */
 export const FOLDER = 'checkpoints';
-/** A post step has four minutes. */
-const PATIENCE_MS = 180_000;
-
 const note = z.strictObject({
   place: z.string(),
   trainingId: digest,
@@ -35,21 +31,27 @@ export async function leaveNote(root: string, text: z.infer<typeof note>): Promi
  * Makes durable what a killed training had no time for: its program has ended, and only what has a sign of being complete counts.
  * @param root the workspace it left
  * @param openStore opens a store in a repository
- * @param held a training whose lock this process has
+ * @param held the place whose lock this process has
+ * @param patienceMs how long another training of the same is waited for, in milliseconds
+ * @throws when it takes longer, or nothing can be written
  */
 export async function rescueCheckpoints(
   root: string,
   log: Log,
   openStore: (value: string, what: string) => Promise<Store>,
-  held?: Digest,
+  { held, patienceMs }: { held?: Place; patienceMs: number },
 ): Promise<void> {
   const text = await readFile(join(root, NOTE), 'utf8').catch(() => '');
   const parsed = note.safeParse(tryJson(text));
   if (!parsed.success) return;
   const { place: value, trainingId, policy, segments } = parsed.data;
   const place = await openPlace(value, trainingId, openStore);
-  const patience = { signal: AbortSignal.timeout(PATIENCE_MS), onWait: () => {} };
-  const lock = trainingId === held ? undefined : await takeLock(place, patience);
+  const isHeld =
+    held?.trainingId === trainingId &&
+    held.folder === place.folder &&
+    held.store.location === place.store.location;
+  const waiting = { signal: AbortSignal.timeout(patienceMs), onWait: () => {} };
+  const lock = isHeld ? undefined : await takeLock(place, waiting);
   try {
     const durable = await listCheckpoints(place, () => {});
     const folder = join(root, FOLDER);
