@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pythonOf } from './python.ts';
 import { skopeo } from './skopeo.ts';
+import { slurm } from './slurm.ts';
 import { tool } from './tools.ts';
 import { torch } from './torch.ts';
 
@@ -17,6 +18,7 @@ try {
   console.log(`  ${await skopeo()}`);
   for (const name of PYTHONS) console.log(`  ${await pythonOf(name)}`);
   console.log(`  ${(await torch()).PYTHONPATH}`);
+  console.log(`  ${(await slurm()).bin}`);
   // The usual configuration leaves these tests out.
   const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
   const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];
