@@ -5,13 +5,15 @@ import { Readable } from 'node:stream';
 import { run } from './process.ts';
 
 const BUFFER = 2 ** 16;
+/** More than is ever on its way between the pipe and its reader: two buffers, and one that is read into. */
+const RING = 8 * BUFFER;
 /** What brings less is followed by a pause, so that the next time brings more. */
 const SMALL = 2 ** 14;
 const PAUSE_MS = 4;
 
 /** A pipe of the kernel's own kind between a program's output and us. */
 export interface Pipe {
-  /** What is written into the pipe; ends once nobody holds its other end any more. */
+  /** What is written into the pipe, each chunk until the next is asked for; ends once nobody holds the other end any more. */
   readonly reader: Readable;
   /** The end for a child's output; close it here once the child has it. */
   readonly writer: number;
@@ -38,11 +40,16 @@ export async function openPipe(path: string): Promise<Pipe> {
 
 function pausing(fd: number): Readable {
   let pause = 0;
+  let at = 0;
+  const ring = Buffer.allocUnsafeSlow(RING);
   const onread = {
     buffer: Buffer.allocUnsafeSlow(BUFFER),
     callback: (count: number, buffer: Uint8Array): boolean => {
       pause = count < SMALL ? PAUSE_MS : 0;
-      reader.push(Buffer.from(buffer.subarray(0, count)));
+      if (at + count > RING) at = 0;
+      ring.set(buffer.subarray(0, count), at);
+      reader.push(ring.subarray(at, at + count));
+      at += count;
       return false;
     },
   };

@@ -41,7 +41,7 @@ export class TrimmedConsole {
       rest = rest.subarray(end);
     }
     const end = this.#out === undefined ? this.#room(rest) : 0;
-    if (end > 0) this.#console.write(rest.subarray(0, end));
+    if (end > 0) this.#console.write(Buffer.from(rest.subarray(0, end)));
     if (end < rest.length) this.#leaveOut(rest.subarray(end));
   }
 
