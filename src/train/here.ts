@@ -56,6 +56,7 @@ export async function trainHere(
   const leave = await claimWorkspace(root);
   deps.remember({ workspace: root, leases: deps.leases });
   let isSettled = true;
+  let saveNewest: (() => Promise<boolean>) | undefined;
   try {
     await sweepWorkspaces(root, log, (left) =>
       rescueCheckpoints(left, log, deps.data.openStore, { held: session.place, patienceMs: SWEEP_MS }),
@@ -84,18 +85,15 @@ export async function trainHere(
       metrics,
       checkpointAt: () => keeper.completeAt,
     });
-    const found = await launching
-      .catch(async (error: unknown) => {
-        await keeper.finish(false);
-        throw error;
-      })
-      .finally(prepared.release);
+    saveNewest = () => keeper.finish(false);
+    const found = await launching.finally(prepared.release);
     const { ending } = found;
     // Who ended well goes on from nothing.
     const isDone = ending.cause === 'itself' && ending.exit.status === 0 && found.launcher === undefined;
     // A full disk cuts off what is written as SIGKILL does.
     const isOrderly = ending.exit.signal === null && found.fullDisk === undefined;
-    isSettled = await (isDone ? keeper.leave() : keeper.finish(isOrderly, patienceOf(ending)));
+    saveNewest = () => keeper.finish(isOrderly, patienceOf(ending));
+    isSettled = await (isDone ? keeper.leave() : saveNewest());
     const evidence = { ...found, checkpointAt: keeper.completeAt };
     const endedAt = new Date().toISOString();
     const { state, reason, outputs } = await judge(evidence, { ...trainer.config, timeBudgetSeconds }, () =>
@@ -121,6 +119,8 @@ export async function trainHere(
     if (state === 'succeeded') await removePlace(session.place);
     return { trainer, run: record, series: metrics.series, lastLines: last, isReused: false };
   } catch (error) {
+    // Also after a program that ended well, of which nothing could be recorded: then it has to go on from somewhere.
+    if (saveNewest !== undefined) isSettled = await saveNewest().catch(() => false);
     throw await namingDisk(error, disksOf(root, deps));
   } finally {
     leave();
