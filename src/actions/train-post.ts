@@ -7,7 +7,8 @@ export const action = defineAction({
   inputs: {},
   async run(_, job) {
     const left = leftover.safeParse(tryJson(job.remembered));
-    if (left.success) await tidy(left.data, job.log, (value, what) => job.openStore(value, what));
+    const openStore = (value: string, what: string) => job.openStore(value, what);
+    if (left.success) await tidy(left.data, job.log, openStore, job.env);
     return { outputs: {}, summary: '' };
   },
 });

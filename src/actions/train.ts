@@ -111,6 +111,7 @@ function depsOf(job: Job, handoff: Store, checkpoints: string): TrainDeps {
     },
     checkpoints,
     leases: env.TRAINYARD_LEASES || '/tmp/trainyard-gpus',
+    jobs: env.TRAINYARD_SLURM_FOLDER || join(cache, 'jobs'),
     environments: join(cache, 'environments'),
     remember: (left) => job.remember(left === undefined ? '' : JSON.stringify(left)),
     uv: () => findUv({ env, log, signal, cache, scratch: () => job.scratch() }),

@@ -14,6 +14,8 @@ import { collectOutputs, collectTrace } from './collect.ts';
 import { disksOf, namingDisk } from './disk.ts';
 import type { Ending } from './ending.ts';
 import { launch } from './launch.ts';
+import { scratchOf, startOf } from './launchers/choose.ts';
+import { endLeftJob } from './launchers/slurm/job.ts';
 import { describeMachine } from './machine.ts';
 import { fetchEarlier } from './metrics/earlier.ts';
 import { Metrics } from './metrics/metrics.ts';
@@ -52,15 +54,16 @@ export async function trainHere(
     log,
   );
   await endOrphans(deps.leases, log);
-  const root = await handoff.scratch();
+  const root = await scratchOf(trainer.config, deps);
   const leave = await claimWorkspace(root);
   deps.remember({ workspace: root, leases: deps.leases });
   let isSettled = true;
   let saveNewest: (() => Promise<boolean>) | undefined;
   try {
-    await sweepWorkspaces(root, log, (left) =>
-      rescueCheckpoints(left, log, deps.data.openStore, { held: session.place, patienceMs: SWEEP_MS }),
-    );
+    await sweepWorkspaces(root, log, async (left) => {
+      await endLeftJob(left, deps.env);
+      await rescueCheckpoints(left, log, deps.data.openStore, { held: session.place, patienceMs: SWEEP_MS });
+    });
     // After the sweep, which may have saved a checkpoint that a killed training had made.
     if (request.force === true) await removePlace(session.place);
     const workspace = await makeWorkspace(root, training.params);
@@ -80,10 +83,12 @@ export async function trainHere(
     }));
     const passed = (performance.now() - begin) / 1000;
     const budgetSeconds = timeBudgetSeconds === undefined ? undefined : timeBudgetSeconds - passed;
+    const start = await startOf(trainer.config, training, 0, deps);
     const launching = launch(trainer.config, withResume(prepared, restored), workspace, deps, {
       budgetSeconds,
       metrics,
       checkpointAt: () => keeper.completeAt,
+      start,
     });
     saveNewest = () => keeper.finish(false);
     const found = await launching.finally(prepared.release);

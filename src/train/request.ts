@@ -58,6 +58,8 @@ export interface TrainDeps {
   readonly checkpoints: string;
   /** The folder in which trainings of this machine lease its GPUs; they clean up after those with whom they share it. */
   readonly leases: string;
+  /** Where trainings that Slurm runs work: a folder on a disk that its nodes see, too. */
+  readonly jobs: string;
   /** Where Python environments are kept between trainings. */
   readonly environments: string;
   /** Keeps what has to be tidied up if this process is killed, for the step that follows; undefined once nothing has. */

@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import type { Environment } from '../lib/environment.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
 import { rescueCheckpoints } from './checkpoints/rescue.ts';
+import { endLeftJob } from './launchers/slurm/job.ts';
 import { endOrphans } from './orphans.ts';
 import { isAbandoned } from './sweep.ts';
 import { removeWorkspace } from './workspace.ts';
@@ -27,10 +29,12 @@ export async function tidy(
   { workspace, leases }: Leftover,
   log: Log,
   openStore: (value: string, what: string) => Promise<Store>,
+  machine: Environment,
 ): Promise<void> {
   try {
     await endOrphans(leases, log);
     if (!(await isAbandoned(workspace, Date.now()))) return;
+    await endLeftJob(workspace, machine);
     await rescueCheckpoints(workspace, log, openStore, { patienceMs: PATIENCE_MS });
     await removeWorkspace(workspace);
     log.info('the workspace of the training is removed');

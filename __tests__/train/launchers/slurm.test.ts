@@ -1,0 +1,86 @@
+/** The launcher slurm with commands that only look like Slurm's; the real ones are in __tests__/engines. */
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Launcher } from '../../../src/records/program.ts';
+import { type FakeSlurm, fakeSlurm } from '../../support/fake-slurm.ts';
+import { isAlive, type TrainingMachine, trainingMachine } from '../../support/training.ts';
+
+const launcher: Launcher = { kind: 'slurm', nodes: 1, tasks: 1, gpus: 0, options: ['--account=x'] };
+let machine: TrainingMachine;
+let slurm: FakeSlurm;
+beforeEach(async () => {
+  machine = await trainingMachine();
+  slurm = await fakeSlurm(join(machine.root, 'slurm'));
+});
+afterEach(() => machine.remove());
+
+const train = (script: string, signal = machine.deps.signal) =>
+  machine.train(
+    { 'train.sh': script },
+    { command: ['sh', 'train.sh'], launcher },
+    {},
+    { env: { ...machine.deps.env, ...slurm.env }, signal },
+  );
+const pidIn = (): number => Number(/pid (\d+)/.exec(machine.printed())?.[1] ?? 0);
+
+test('a job gives its Run, its log and its metrics', async () => {
+  const result = await train(
+    'echo "hello from $SLURM_JOB_ID"; echo "{\\"step\\":1,\\"loss\\":0.5}" >> $TRAINYARD_METRICS_FILE; echo model > $TRAINYARD_OUTPUT_DIR/m',
+  );
+  expect(result.run.config).toMatchObject({ state: 'succeeded', metrics: { loss: 0.5 } });
+  expect(await machine.output(result, 'm')).toBe('model\n');
+  expect(machine.printed()).toContain('hello from 7');
+  expect(await slurm.options()).toEqual(expect.arrayContaining(['--account=x', '--export=NIL']));
+});
+
+test('a program that fails fails the training, with its status', async () => {
+  const { run } = await train('echo no; exit 3');
+  expect(run.config).toMatchObject({ state: 'failed', segments: [{ status: 3 }] });
+});
+
+test('a cancelled training leaves no job, and keeps its checkpoint', async () => {
+  const cancel = new AbortController();
+  const training = train(
+    'trap "echo 5 > $TRAINYARD_CHECKPOINT_DIR/.c; mv $TRAINYARD_CHECKPOINT_DIR/.c $TRAINYARD_CHECKPOINT_DIR/step-5; exit 9" TERM; echo "pid $$"; while :; do sleep 0.1; done',
+    cancel.signal,
+  );
+  while (pidIn() === 0) await sleep(50);
+  cancel.abort(new Error('cancelled'));
+  const { run } = await training;
+  expect(run.config).toMatchObject({ state: 'cancelled', checkpoint: { name: 'step-5' } });
+  expect(isAlive(pidIn())).toBe(false);
+});
+
+test('a controller that is away for a while costs nothing', async () => {
+  const training = train(
+    'echo "pid $$"; while [ ! -e ../../go ]; do sleep 0.1; done; echo model > $TRAINYARD_OUTPUT_DIR/m',
+  );
+  while (pidIn() === 0) await sleep(50);
+  await slurm.setDown(true);
+  await sleep(1000);
+  await slurm.setDown(false);
+  await writeFile(join(machine.deps.jobs, 'go'), '');
+  expect((await training).run.config.state).toBe('succeeded');
+});
+
+test('what Slurm refuses, and a machine without it, is told as the user’s to mend', async () => {
+  await slurm.setDown(true);
+  await expect(train('')).rejects.toThrow('Slurm does not take the job');
+  const bin = join(machine.root, 'bin');
+  await mkdir(bin);
+  for (const [name, path] of [
+    ['python3', '/usr/bin/python3'],
+    ['sh', '/bin/sh'],
+  ] as const)
+    await symlink(path, join(bin, name));
+  const bare = { ...machine.deps.env, PATH: bin };
+  const training = machine.train(
+    { 'train.sh': '' },
+    { command: ['sh', 'train.sh'], launcher },
+    {},
+    { env: bare },
+  );
+  await expect(training).rejects.toThrow(/sbatch cannot be started.*may submit jobs/);
+});

@@ -1,0 +1,41 @@
+import { mkdir, mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hexOf } from '../../lib/digest.ts';
+import type { TrainerConfig } from '../../records/program.ts';
+import type { ResolvedTraining } from '../../records/training.ts';
+import type { TrainDeps } from '../request.ts';
+import type { Start } from './launcher.ts';
+import { startLocal } from './local.ts';
+import { torchrunCommand } from './torchrun.ts';
+
+/**
+ * Chooses what starts a trainer's program.
+ * @param gpus how many it was given on this machine
+ */
+export async function startOf(
+  { name, launcher }: TrainerConfig,
+  { trainingId }: ResolvedTraining,
+  gpus: number,
+  { env, log }: TrainDeps,
+): Promise<Start> {
+  switch (launcher.kind) {
+    case 'local':
+      return startLocal;
+    case 'torchrun': {
+      const { restarts, processes = Math.max(1, gpus) } = launcher;
+      return (command, options) => startLocal(torchrunCommand(command, { processes, restarts }), options);
+    }
+    case 'slurm': {
+      const { startSlurm } = await import('./slurm/slurm.ts');
+      const job = `trainyard-${name}-${hexOf(trainingId, 12)}`;
+      return (command, options) => startSlurm(launcher, command, options, { machine: env, log, name: job });
+    }
+  }
+}
+
+/** A new folder for a training: with Slurm on a disk that the nodes see, else where its outputs need not be copied. */
+export async function scratchOf({ launcher }: TrainerConfig, { jobs, handoff }: TrainDeps): Promise<string> {
+  if (launcher.kind !== 'slurm') return handoff.scratch();
+  await mkdir(jobs, { recursive: true });
+  return mkdtemp(join(jobs, 'training-'));
+}
