@@ -39,7 +39,7 @@ describe('npx trainyard', () => {
     [['build', '--project', '"; touch PWN #\nEOF'], /^error: input project is "\\"; touch PWN #\\nEOF", and/],
     [
       ['build', '--colour', 'red'],
-      /'--colour'.*The inputs are: --project --params --store --handoff --plain-http\n$/s,
+      /'--colour'.*The inputs are: --project --params --store --handoff --force --plain-http\n$/s,
     ],
     [['trace'], /^error: the inputs cannot be used: input of is required\n$/],
     [

@@ -19,7 +19,10 @@ describe('the arguments of a command', () => {
   });
 
   test.each([
-    [['--projects', 'x'], /'--projects'.*The inputs are: --project --params --store --handoff --plain-http$/],
+    [
+      ['--projects', 'x'],
+      /'--projects'.*The inputs are: --project --params --store --handoff --force --plain-http$/,
+    ],
     [['x'], /Unexpected argument 'x'.*The inputs are: --project/],
     // On a command line everyone on the machine sees it; it comes from GITHUB_TOKEN.
     [['--token', 'x'], /'--token'.*The inputs are/],
