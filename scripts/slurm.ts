@@ -7,7 +7,7 @@ import { unpacked } from './debian.ts';
 const starter = (program: string): string => `#!/bin/sh
 root=$(dirname "$0")/..
 for folder in "$root"/usr/lib/*-linux-gnu; do libraries=$folder:$folder/slurm-wlm:$libraries; done
-LD_LIBRARY_PATH=$libraries exec "$root/${program}" "$@"
+LD_LIBRARY_PATH=$libraries$LD_LIBRARY_PATH exec "$root/${program}" "$@"
 `;
 
 /** Where the parts of Slurm are. */
