@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { checkpoint } from './checkpoint.ts';
 import { data } from './data.ts';
 import type { Figure } from './figure.ts';
 import { following } from './following.ts';
@@ -17,6 +18,7 @@ const benchmarks: Readonly<Record<string, (length: { isShort: boolean }) => Prom
   stages,
   following,
   training,
+  checkpoint,
   data,
   pack,
   transfer,

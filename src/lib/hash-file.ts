@@ -1,6 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { copyWork } from './copy-work.ts';
 import { changedMeanwhile, type FileState, isSettled, isUnwritten } from './file-state.ts';
 import { type FileRead, type HashTask, hashWork } from './hash-work.ts';
 import { inParallel } from './in-parallel.ts';
@@ -14,6 +15,8 @@ const BATCH_FILES = 256;
 
 /** Shared by all of the process: more threads than cores hash no faster. */
 const threads = new Threads(hashWork);
+/** Two cores are as busy with each. */
+const copying = new Threads(copyWork, Math.ceil(CORES / 2));
 /** For what others must not be kept from their work by. */
 const gentle = new Threads(hashWork, Math.min(CORES, 2), 19);
 
@@ -65,10 +68,7 @@ export async function hashFiles(
 }
 
 async function hashBatch(batch: readonly FileToHash[], onBytes: OnBytes = () => {}): Promise<FileHash[]> {
-  const reads =
-    sizeOf(batch) >= WORTH_A_THREAD
-      ? await (batch.some(({ isGentle }) => isGentle) ? gentle : threads).run(batch, onBytes)
-      : hashWork(batch, { fs, crypto, tell: onBytes }).result;
+  const reads = await readBatch(batch, onBytes);
   const hashes: FileHash[] = [];
   for (const [i, read] of reads.entries()) {
     const { path: file = '', name = file } = batch[i] ?? {};
@@ -77,6 +77,13 @@ async function hashBatch(batch: readonly FileToHash[], onBytes: OnBytes = () => 
     hashes.push({ hex, size, state, isSettled: isSettled(state, at) });
   }
   return hashes;
+}
+
+async function readBatch(batch: readonly FileToHash[], onBytes: OnBytes): Promise<readonly FileRead[]> {
+  if (sizeOf(batch) < WORTH_A_THREAD) return hashWork(batch, { fs, crypto, tell: onBytes }).result;
+  const [{ path, to, isGentle = false } = { path: '' }] = batch;
+  if (isGentle) return gentle.run(batch, onBytes);
+  return to === undefined ? threads.run(batch, onBytes) : [await copying.run({ path, to }, onBytes)];
 }
 
 /**
