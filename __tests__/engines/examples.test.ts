@@ -1,8 +1,9 @@
 /** The examples are trained, cancelled as a runner does it, resumed and finished: the model is that of an uninterrupted training. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { exampleData } from '../../scripts/example-data.ts';
+import { tool } from '../../scripts/tools.ts';
 import { torch } from '../../scripts/torch.ts';
 import { parseDigest } from '../../src/lib/digest.ts';
 import { toolEnvironment } from '../../src/lib/environment.ts';
@@ -12,24 +13,32 @@ import { getRecord } from '../../src/store/records.ts';
 import { expectNothingLeft } from '../support/leftovers.ts';
 import { type Changes, makeRepository } from '../support/project.ts';
 import { cancelAsRunner } from '../support/runner-cancel.ts';
+import { type Cluster, startSlurm } from '../support/slurm.ts';
 import { runStep, type StepResult } from '../support/step.ts';
 import { type StepMachine, stepMachine } from '../support/training-step.ts';
 import { root } from '../support/workflow-files.ts';
 
 let machine: StepMachine;
+let cluster: Cluster;
 let variables: Record<string, string>;
 beforeAll(async () => {
   machine = await stepMachine();
+  cluster = await startSlurm();
   variables = {
     ...toolEnvironment(process.env),
     ...machine.env,
     ...(await torch()),
     TRAINYARD_DATA: await exampleData(),
+    PATH: `${dirname(await tool('uv'))}:${cluster.env.PATH}`,
+    SLURM_CONF: cluster.env.SLURM_CONF,
     GITHUB_EVENT_NAME: 'push',
   };
 }, 600_000);
 afterEach(() => expectNothingLeft(machine));
-afterAll(() => machine.remove());
+afterAll(async () => {
+  await cluster?.stop();
+  await machine.remove();
+}, 60_000);
 
 const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
 
@@ -65,15 +74,15 @@ async function withTorch(): Promise<Changes> {
   };
 }
 
-/** The other, started by the torchrun of its own command. */
-async function byOwnTorchrun(): Promise<Changes> {
-  const files = await withTorch();
-  const torchrun =
-    'python -m torch.distributed.run --nproc_per_node=2 --rdzv_backend=c10d --rdzv_endpoint=localhost:0';
-  const project = String(files['trainyard.yml'])
-    .replace('command: python train.py', `command: ${torchrun} train.py`)
-    .replace(/ {2}launcher: .*\n/, '');
-  return { ...files, 'trainyard.yml': project };
+/** A project whose program is started by a job of Slurm. */
+function bySlurm(files: () => Promise<Changes>, torchrun: string): () => Promise<Changes> {
+  return async () => {
+    const all = await files();
+    const project = String(all['trainyard.yml'])
+      .replace(/ {2}launcher: .*\n/, '')
+      .replace('  timeout:', `  launcher: {slurm: {partition: main, time: 20m${torchrun}}}\n  timeout:`);
+    return { ...all, 'trainyard.yml': project };
+  };
 }
 
 const EXAMPLES: readonly (readonly [
@@ -83,8 +92,9 @@ const EXAMPLES: readonly (readonly [
   model: string,
 ])[] = [
   ['digits', digits, 150, 'model.onnx'],
-  ['torch', withTorch, 40, 'model.safetensors'],
-  ['torch-by-its-command', byOwnTorchrun, 30, 'model.safetensors'],
+  ['torch', withTorch, 24, 'model.safetensors'],
+  ['digits-by-slurm', bySlurm(digits, ''), 150, 'model.onnx'],
+  ['torch-by-slurm', bySlurm(withTorch, ', torchrun: {processes: 2}'), 24, 'model.safetensors'],
 ];
 
 test.each(EXAMPLES)(
