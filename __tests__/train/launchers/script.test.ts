@@ -102,7 +102,7 @@ describe('torchrun', () => {
   ])('starts %j', (command, end) => {
     const words = torchrunCommand(command, options);
     expect(words[0]).toBe(command[0]);
-    expect(words).toContain('--standalone');
+    expect(words).toContain('--rdzv_endpoint=localhost:0');
     expect(words.slice(-end.length)).toEqual(end);
   });
 

@@ -9,6 +9,9 @@ export interface TorchrunOptions {
   readonly meeting?: readonly string[];
 }
 
+/** On a port of its own; `--standalone` of PyTorch before 2 takes one that two trainings of a machine would share. */
+const ALONE = ['--rdzv_backend=c10d', '--rdzv_endpoint=localhost:0'];
+
 /**
  * The command that starts a Python program by torchrun, as the `python` of that program's own environment has it: `torch.distributed.run`.
  * @param command `python train.py …` or `python -m package.train …`
@@ -16,7 +19,7 @@ export interface TorchrunOptions {
  */
 export function torchrunCommand(
   command: readonly string[],
-  { processes, restarts, meeting = ['--standalone'] }: TorchrunOptions,
+  { processes, restarts, meeting = ALONE }: TorchrunOptions,
 ): string[] {
   const [python = '', ...rest] = command;
   const at = rest.findIndex((word) => word === '-m' || !word.startsWith('-'));
