@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Environment } from '../lib/environment.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -9,7 +10,9 @@ import { endOrphans } from './orphans.ts';
 import { isAbandoned } from './sweep.ts';
 import { removeWorkspace } from './workspace.ts';
 
-/** A post step has four minutes, and may have much to copy. */
+/** A job that was cancelled is ended by force after five minutes. */
+const LIMIT_MS = 220_000;
+/** How long another training of the same is waited for. */
 const PATIENCE_MS = 60_000;
 
 /** What a training leaves behind if its process is killed. */
@@ -31,13 +34,19 @@ export async function tidy(
   openStore: (value: string, what: string) => Promise<Store>,
   machine: Environment,
 ): Promise<void> {
-  try {
+  const late = sleep(LIMIT_MS, undefined, { ref: false }).then(() => {
+    throw new Error(`what a killed training left in ${workspace} took more than ${LIMIT_MS / 1000} seconds`);
+  });
+  const work = async (): Promise<void> => {
     await endOrphans(leases, log);
     if (!(await isAbandoned(workspace, Date.now()))) return;
     await endLeftJob(workspace, machine);
     await rescueCheckpoints(workspace, log, openStore, { patienceMs: PATIENCE_MS });
     await removeWorkspace(workspace);
     log.info('the workspace of the training is removed');
+  };
+  try {
+    await Promise.race([work(), late]);
   } catch (error) {
     log.warning(`${messageOf(error)}; the next training on this machine tries again`);
   }
