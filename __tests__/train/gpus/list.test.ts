@@ -104,8 +104,8 @@ describe('NVIDIA', () => {
     await expect(listGpus(asking(smi.path))).rejects.toThrow(
       /^nvidia-smi ended with status 9: .*communicate/,
     );
-    await smi.set({ cards: [], hangs: true });
-    await expect(listGpus(asking(smi.path, { limitMs: 700 }))).rejects.toThrow(
+    const { path } = await fakeNvidiaSmi(join(root, 'hangs'), { cards: [], hangs: true });
+    await expect(listGpus(asking(path, { limitMs: 700 }))).rejects.toThrow(
       /nvidia-smi gave no answer in 0.7 seconds: the driver of a GPU hangs.*dmesg/,
     );
   });

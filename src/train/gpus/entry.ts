@@ -62,9 +62,15 @@ export async function writeEntry(folder: string, { file, ...rest }: Filed): Prom
   }
 }
 
-/** All entries, the first in the queue first. What is none, or can't be read, doesn't count. */
+/**
+ * All entries, the first in the queue first. What is none, or can't be read, doesn't count.
+ * @throws MachineError when the folder is gone
+ */
 export async function readEntries(folder: string): Promise<Filed[]> {
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw unusable(folder, cause);
+  });
+  const files = names.filter((name) => name.endsWith('.json'));
   const found = await Promise.all(
     files.map(async (file) => {
       const { data } = entry.safeParse(tryJson(await readFile(join(folder, file), 'utf8').catch(() => '')));

@@ -118,6 +118,7 @@ async function takeInTurn(
         if (!(await isMet(own, gpus, census))) return chosen;
         // Somebody was taken for dead who is not; two may not have one GPU.
         await writeEntry(folder, own);
+        continue;
       }
     }
     const waited = (performance.now() - begin) / 1000;
