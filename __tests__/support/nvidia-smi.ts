@@ -50,7 +50,7 @@ function cell(card, index, field) {
 }
 function cards() {
   const { cards } = read();
-  const chosen = option('-i') ?? (args.includes('-i') ? args[args.indexOf('-i') + 1] : undefined);
+  const chosen = option('-i') ?? option('--id') ?? (args.includes('-i') ? args[args.indexOf('-i') + 1] : undefined);
   return cards.map((card, index) => [card, index]).filter(([card]) => chosen === undefined || chosen.split(',').includes(card.uuid));
 }
 

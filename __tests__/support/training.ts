@@ -62,6 +62,7 @@ export async function trainingMachine(): Promise<TrainingMachine> {
     },
     checkpoints: join(root, 'checkpoints'),
     leases: join(root, 'leases'),
+    workFolder: undefined,
     jobs: join(root, 'jobs'),
     environments: join(root, 'environments'),
     remember: () => {},

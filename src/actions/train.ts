@@ -111,6 +111,7 @@ function depsOf(job: Job, handoff: Store, checkpoints: string): TrainDeps {
     },
     checkpoints,
     leases: env.TRAINYARD_LEASES || '/tmp/trainyard-gpus',
+    workFolder: job.inActions ? job.workspace : undefined,
     jobs: env.TRAINYARD_SLURM_FOLDER || join(cache, 'jobs'),
     environments: join(cache, 'environments'),
     remember: (left) => job.remember(left === undefined ? '' : JSON.stringify(left)),

@@ -1,6 +1,7 @@
 import { block, code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
 import { OUTPUT_LAYER, type RunConfig } from '../records/run.ts';
+import type { Finding } from '../train/preflight/finding.ts';
 import type { TrainResult } from '../train/request.ts';
 import { lineChart } from './chart.ts';
 import { durationText, figure, short } from './figures.ts';
@@ -11,7 +12,7 @@ const CHARTS = 2;
 /** What came of a training: metrics and their course, or why there is no model and what to do. */
 export function trainSummary(result: TrainResult, limits: string | undefined): string {
   if (result.isReused) return reusedSummary(result);
-  const { trainer, run, series, lastLines } = result;
+  const { trainer, run, series, lastLines, findings } = result;
   const { config } = run;
   const succeeded = config.state === 'succeeded';
   const metrics = [...series].map(([name, { first, last }]) => [
@@ -35,6 +36,7 @@ export function trainSummary(result: TrainResult, limits: string | undefined): s
       Object.entries(config.data).map(([name, digest]) => `${name} ${hexOf(digest, 12)}`),
     ),
     segmentsTable(config),
+    findingsTable(findings),
     machineOf(config),
     usageLine(config),
     next(run.manifest.layers.filter(({ mediaType }) => mediaType === OUTPUT_LAYER).length, config, limits),
@@ -91,4 +93,15 @@ function reusedSummary({ trainer, run }: TrainResult): string {
   ]
     .filter(Boolean)
     .join('\n\n');
+}
+
+/** What was found of the machine, folded away; what is not as it should be is seen at once. */
+function findingsTable(findings: readonly Finding[]): string {
+  if (findings.length === 0) return '';
+  const rows = findings.map(({ what, asked = '', found, verdict, fix = '' }) =>
+    [`${verdict === 'ok' ? '✅' : '⚠️'} ${what}`, asked, found, fix].map(plain),
+  );
+  const warnings = findings.filter(({ verdict }) => verdict !== 'ok').map(({ what }) => what);
+  const title = warnings.length === 0 ? 'Preflight' : `Preflight: look at ${plain(warnings.join(', '))}`;
+  return `<details><summary>${title}</summary>\n\n${table(['what', 'asked', 'found', ''], rows)}\n</details>`;
 }

@@ -13,18 +13,22 @@ import type { Session } from './checkpoints/session.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
 import { disksOf, namingDisk } from './disk.ts';
 import type { Ending } from './ending.ts';
+import type { GpuLease } from './gpus/lease.ts';
+import { leaseFor } from './gpus/lease-for.ts';
 import { launch } from './launch.ts';
 import { scratchOf, startOf } from './launchers/choose.ts';
 import { endLeftJob } from './launchers/slurm/job.ts';
 import { describeMachine } from './machine.ts';
 import { fetchEarlier } from './metrics/earlier.ts';
 import { Metrics } from './metrics/metrics.ts';
-import { endOrphans } from './orphans.ts';
+import { endOrphans, trainingMarker } from './orphans.ts';
+import { preflight } from './preflight/preflight.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
 import { mergeSegments, segmentsBefore } from './segments.ts';
 import { claimWorkspace, sweepWorkspaces } from './sweep.ts';
 import { lastLines } from './tail.ts';
+import { startTelemetry } from './telemetry/telemetry.ts';
 import { judge } from './verdict.ts';
 import { makeRoom, makeWorkspace, removeWorkspace } from './workspace.ts';
 
@@ -53,11 +57,12 @@ export async function trainHere(
     training.trainingId,
     log,
   );
-  await endOrphans(deps.leases, log);
+  const orphans = await endOrphans(deps.leases, log);
   const root = await scratchOf(trainer.config, deps);
   const leave = await claimWorkspace(root);
   deps.remember({ workspace: root, leases: deps.leases });
   let isSettled = true;
+  let release = async (): Promise<void> => {};
   let saveNewest: (() => Promise<boolean>) | undefined;
   try {
     await sweepWorkspaces(root, log, async (left) => {
@@ -66,9 +71,13 @@ export async function trainHere(
     });
     // After the sweep, which may have saved a checkpoint that a killed training had made.
     if (request.force === true) await removePlace(session.place);
+    const findings = await preflight(trainer, request, deps, { folder: root, orphans });
     const workspace = await makeWorkspace(root, training.params);
     if (request.previous !== undefined) await fetchEarlier(handoff, request.previous, workspace.earlier);
     const prepared = await prepare(trainer, training, workspace, deps);
+    const marker = await trainingMarker(deps.leases);
+    const lease = await leaseFor(trainer.config, marker, request, deps);
+    release = lease.release;
     const startedAt = new Date().toISOString();
     const metrics = new Metrics(
       { ...workspace, directory: join(workspace.source, trainer.config.directory) },
@@ -83,15 +92,19 @@ export async function trainHere(
     }));
     const passed = (performance.now() - begin) / 1000;
     const budgetSeconds = timeBudgetSeconds === undefined ? undefined : timeBudgetSeconds - passed;
-    const start = await startOf(trainer.config, training, 0, deps);
-    const launching = launch(trainer.config, withResume(prepared, restored), workspace, deps, {
+    const start = await startOf(trainer.config, training, lease.gpus.length, deps);
+    const launching = launch(trainer.config, withVariables(prepared, restored, lease), workspace, deps, {
       budgetSeconds,
       metrics,
       checkpointAt: () => keeper.completeAt,
+      marker,
       start,
     });
+    const telemetry = startTelemetry({ ...request, marker, gpus: lease.gpus, log }, deps);
     saveNewest = () => keeper.finish(false);
     const found = await launching.finally(prepared.release);
+    const usage = await telemetry.stop();
+    await lease.release();
     const { ending } = found;
     // Who ended well goes on from nothing.
     const isDone = ending.cause === 'itself' && ending.exit.status === 0 && found.launcher === undefined;
@@ -111,23 +124,24 @@ export async function trainHere(
       commit: request.commit,
       metrics: metrics.last,
       segments: mergeSegments(before, segmentsIn(restored), [
-        { ...goingOn(startedAt, restored, isOver()), endedAt, ...ending.exit, state },
+        { ...goingOn(startedAt, restored, isOver()), endedAt, ...ending.exit, state, usage },
       ]),
       ...link,
       ...(keeper.newest !== undefined && { checkpoint: markOf(keeper.newest) }),
-      machine: describeMachine(prepared.python),
+      machine: describeMachine(prepared.python, lease.gpus),
     };
     if (state === 'disk-full') await makeRoom(workspace);
     const last = await lastLines(workspace.log, 20);
     const layers = [...outputs, ...(await collectTrace(handoff, workspace))];
     const record = await putRecord(handoff, run, { config, layers, subject: trainer });
     if (state === 'succeeded') await removePlace(session.place);
-    return { trainer, run: record, series: metrics.series, lastLines: last, isReused: false };
+    return { trainer, run: record, series: metrics.series, lastLines: last, isReused: false, findings };
   } catch (error) {
     // Also after a program that ended well, of which nothing could be recorded: then it has to go on from somewhere.
     if (saveNewest !== undefined) isSettled = await saveNewest().catch(() => false);
     throw await namingDisk(error, disksOf(root, deps));
   } finally {
+    await release();
     leave();
     // What there was no time for is in it, and is the post step's or the next training's to save.
     if (isSettled) {
@@ -147,7 +161,11 @@ function patienceOf({ cause, askedAt = Date.now() }: Ending): number | undefined
   return cause === 'cancelled' ? Math.max(500, askedAt + CANCEL_MS - Date.now()) : undefined;
 }
 
-function withResume(prepared: Prepared, restored: Restored | undefined): Prepared {
-  if (restored === undefined) return prepared;
-  return { ...prepared, variables: { ...prepared.variables, TRAINYARD_RESUME_FROM: restored.path } };
+function withVariables(prepared: Prepared, restored: Restored | undefined, { visible }: GpuLease): Prepared {
+  const variables = {
+    ...prepared.variables,
+    ...visible,
+    ...(restored !== undefined && { TRAINYARD_RESUME_FROM: restored.path }),
+  };
+  return { ...prepared, variables };
 }

@@ -10,7 +10,6 @@ import type { Start } from './launchers/launcher.ts';
 import { startLocal } from './launchers/local.ts';
 import { killsBetween, readMemoryKills } from './memory-kills.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { trainingMarker } from './orphans.ts';
 import type { Prepared } from './prepare.ts';
 import type { TrainDeps } from './request.ts';
 import { lastLines } from './tail.ts';
@@ -26,6 +25,8 @@ export interface Launching {
   readonly metrics: Metrics;
   /** When the newest complete checkpoint was made, in milliseconds since 1970. */
   checkpointAt?(): number | undefined;
+  /** Of all processes of the program. */
+  readonly marker: string;
   /** The launcher; this machine's own unless given. */
   readonly start?: Start;
 }
@@ -36,14 +37,13 @@ export async function launch(
   { command, variables }: Prepared,
   workspace: Workspace,
   deps: TrainDeps,
-  { budgetSeconds, metrics, checkpointAt = () => undefined, start = startLocal }: Launching,
+  { budgetSeconds, metrics, checkpointAt = () => undefined, marker, start = startLocal }: Launching,
 ): Promise<Evidence> {
-  const { console, signal, log, leases } = deps;
+  const { console, signal, log } = deps;
   await writeFile(workspace.log, '');
   const cwd = join(workspace.source, config.directory);
   const before = await readMemoryKills();
   const { ending, launcher } = await console(async (lines) => {
-    const marker = await trainingMarker(leases);
     const group = await start(command, { cwd, env: variables, marker, root: workspace.root });
     const { timeoutSeconds, silenceSeconds, finite } = config;
     const ending = await follow(group, {

@@ -9,6 +9,7 @@ import type { TrainerConfig } from '../records/program.ts';
 import type { RunConfig } from '../records/run.ts';
 import type { Store } from '../store/store.ts';
 import type { Series } from './metrics/series.ts';
+import type { Finding } from './preflight/finding.ts';
 import type { Leftover } from './tidy.ts';
 
 export interface TrainRequest {
@@ -58,6 +59,8 @@ export interface TrainDeps {
   readonly checkpoints: string;
   /** The folder in which trainings of this machine lease its GPUs; they clean up after those with whom they share it. */
   readonly leases: string;
+  /** The folder in which the jobs of a runner work; undefined outside a job. */
+  readonly workFolder: string | undefined;
   /** Where trainings that Slurm runs work: a folder on a disk that its nodes see, too. */
   readonly jobs: string;
   /** Where Python environments are kept between trainings. */
@@ -79,4 +82,6 @@ export interface TrainResult {
   readonly lastLines: readonly string[];
   /** Whether another job, which this one waited for, has trained it. */
   readonly isReused: boolean;
+  /** What was found of the machine before. */
+  readonly findings: readonly Finding[];
 }

@@ -25,7 +25,7 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
       session.hasWaited && !force && (await findFinished(handoff, trainer.digest, { ...training, commit }));
     if (done) {
       log.info(`another job has just trained this: Run ${done.digest}`);
-      return { trainer, run: done, series: new Map(), lastLines: [], isReused: true };
+      return { trainer, run: done, series: new Map(), lastLines: [], isReused: true, findings: [] };
     }
     const signal = AbortSignal.any([deps.signal, session.lost]);
     return await trainHere(request, { trainer, training, session, begin }, { ...deps, signal });
