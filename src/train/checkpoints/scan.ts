@@ -40,9 +40,7 @@ export async function scan(folder: string): Promise<Entry[]> {
   const entries = await Promise.all(
     names.filter((name) => !UNFINISHED.test(name)).map((name) => look(folder, name)),
   );
-  return entries
-    .filter((entry) => entry !== undefined)
-    .sort((a, b) => (a.writtenNs === b.writtenNs ? 0 : a.writtenNs > b.writtenNs ? -1 : 1));
+  return entries.filter((entry) => entry !== undefined).sort(newestFirst);
 }
 
 /** One entry; one that vanishes meanwhile, as rotated checkpoints do, is not there. */
