@@ -43,6 +43,12 @@ export async function scan(folder: string): Promise<Entry[]> {
   return entries.filter((entry) => entry !== undefined).sort(newestFirst);
 }
 
+/** Times come in steps of some milliseconds; of two within one step the later has the larger number in its name. */
+function newestFirst(a: Entry, b: Entry): number {
+  if (a.writtenNs !== b.writtenNs) return a.writtenNs > b.writtenNs ? -1 : 1;
+  return b.name.localeCompare(a.name, 'en', { numeric: true });
+}
+
 /** One entry; one that vanishes meanwhile, as rotated checkpoints do, is not there. */
 export async function look(folder: string, name: string): Promise<Entry | undefined> {
   const path = join(folder, name);
