@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { holderOf, pidNamespace } from '../../src/lib/holder.ts';
 import { isAbandoned } from '../../src/train/sweep.ts';
 import { expectNothingLeft } from '../support/leftovers.ts';
+import { fakeNvidiaSmi } from '../support/nvidia-smi.ts';
 import { loseHost } from '../support/runner-cancel.ts';
 import type { StepResult } from '../support/step.ts';
 import { isAlive } from '../support/training.ts';
@@ -13,6 +14,8 @@ import { type StepMachine, stepMachine } from '../support/training-step.ts';
 
 let place: StepMachine;
 let trainer: string;
+/** The one GPU of the machine is leased by each training. */
+let withGpu: Record<string, string>;
 
 /** Leaves the session and empties its environment, as daemons do; then works for ever, or ends at once. */
 const SCRIPT = `
@@ -24,21 +27,28 @@ sleep 1003`;
 
 beforeAll(async () => {
   place = await stepMachine();
-  const overrides = { command: ['sh', 'train.sh', '${params.how}'], params: { how: 'once' } };
+  await fakeNvidiaSmi(join(place.root, 'smi'), { cards: [{ uuid: 'GPU-a' }] });
+  withGpu = { PATH: `${join(place.root, 'smi', 'bin')}:${place.env.PATH}` };
+  const overrides = {
+    command: ['sh', 'train.sh', '${params.how}'],
+    params: { how: 'once' },
+    resources: { gpus: 1 },
+  };
   trainer = await place.trainer({ 'train.sh': SCRIPT }, overrides);
 }, 120_000);
 afterEach(() => expectNothingLeft(place));
 afterAll(() => place.remove());
 
-const once = (): Promise<StepResult> => place.step(trainer);
+const once = (): Promise<StepResult> => place.step(trainer, { env: withGpu });
 const killed = (when: (step: ChildProcess) => unknown): Promise<StepResult> =>
-  place.step(trainer, { params: { how: 'on' }, sign: 'working ', when });
+  place.step(trainer, { env: withGpu, params: { how: 'on' }, sign: 'working ', when });
 
 describe('an action that was killed alone', () => {
   test('is tidied up after by its post step', async () => {
     const step = await killed((one) => one.kill('SIGKILL'));
     expect(isAlive(Number(/working (\d+)/.exec(step.stdout)?.[1]))).toBe(true);
     expect(await readdir(join(place.yard, 'tmp'))).toHaveLength(1);
+    expect(await readdir(place.leases)).toHaveLength(1);
     const { status, stdout, summary } = await place.post(step);
     expect({ status, summary }).toEqual({ status: 0, summary: '' });
     expect(stdout).toMatch(/::warning::a training that was killed left processes running.*\(sleep 1003\)/);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -46,11 +46,13 @@ export async function runStep(
     };
     for (const file of Object.values(files)) await writeFile(file, '');
     const given = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
+    const work = join(folder, 'work');
+    await mkdir(work);
     const { PATH, HOME, LANG } = process.env;
     const code = `import(${JSON.stringify(join(root, 'src/main.ts'))}).then((main) => main.runStep(${JSON.stringify(action)}))`;
     const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module'];
     const child = spawn(NODE, bundled ? [script] : [...flags, '-e', code, script], {
-      cwd: folder,
+      cwd: work,
       env: {
         PATH,
         HOME,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { messageOf } from '../lib/errors.ts';
 import type { Stored } from '../records/kind.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import { type RunConfig, run } from '../records/run.ts';
@@ -13,6 +14,7 @@ import type { Session } from './checkpoints/session.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
 import { disksOf, namingDisk } from './disk.ts';
 import type { Ending } from './ending.ts';
+import { sweepLeases } from './gpus/census.ts';
 import type { GpuLease } from './gpus/lease.ts';
 import { leaseFor } from './gpus/lease-for.ts';
 import { launch } from './launch.ts';
@@ -58,6 +60,7 @@ export async function trainHere(
     log,
   );
   const orphans = await endOrphans(deps.leases, log);
+  await sweepLeases(deps.leases).catch((error: unknown) => log.warning(messageOf(error)));
   const root = await scratchOf(trainer.config, deps);
   const leave = await claimWorkspace(root);
   deps.remember({ workspace: root, leases: deps.leases });

@@ -5,6 +5,7 @@ import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
 import { rescueCheckpoints } from './checkpoints/rescue.ts';
+import { sweepLeases } from './gpus/census.ts';
 import { endLeftJob } from './launchers/slurm/job.ts';
 import { endOrphans } from './orphans.ts';
 import { isAbandoned } from './sweep.ts';
@@ -39,6 +40,7 @@ export async function tidy(
   });
   const work = async (): Promise<void> => {
     await endOrphans(leases, log);
+    await sweepLeases(leases);
     if (!(await isAbandoned(workspace, Date.now()))) return;
     await endLeftJob(workspace, machine);
     await rescueCheckpoints(workspace, log, openStore, { patienceMs: PATIENCE_MS });

@@ -1,18 +1,18 @@
-import { readFile, readlink, stat, unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { endMarked } from '../../lib/descendants.ts';
 import { codeOf, MachineError } from '../../lib/errors.ts';
-import { lives } from '../../lib/holder.ts';
+import { lives, pidNamespace } from '../../lib/holder.ts';
 import { type Filed, readEntries } from './entry.ts';
 
 /** How often a holder shows that it lives, for those who can't see its process. */
 export const BEAT_MS = 5000;
 const GRACE_SECONDS = 5;
 
-/** Where the numbers of processes mean the same: one boot of one machine, and one container of it. */
-export async function pidNamespace(): Promise<string> {
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
-  return `${boot.trim()} ${await readlink('/proc/self/ns/pid').catch(() => '')}`.trim();
+/** Removes the leases of trainings that ended without letting go; what they left running is ended before. */
+export async function sweepLeases(folder: string): Promise<void> {
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return;
+  await new Census(folder, await pidNamespace()).others('');
 }
 
 /**
