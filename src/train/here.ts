@@ -130,7 +130,8 @@ export async function trainHere(
         { ...goingOn(startedAt, restored, isOver()), endedAt, ...ending.exit, state, usage },
       ]),
       ...link,
-      ...(keeper.newest !== undefined && { checkpoint: markOf(keeper.newest) }),
+      // Of a training that succeeded none stays.
+      ...(state !== 'succeeded' && keeper.newest !== undefined && { checkpoint: markOf(keeper.newest) }),
       machine: describeMachine(prepared.python, lease.gpus),
     };
     if (state === 'disk-full') await makeRoom(workspace);
