@@ -10,7 +10,8 @@ export interface CopyTask {
 
 /**
  * Copies a file and hashes the very bytes that it writes, in the time that the slower of both takes: while one part is hashed, the
- * system writes it and reads the next. Runs in a thread, see `Threads`: it uses nothing from around it.
+ * system writes it, reads the next, and brings to the disk what was written before. Runs in a thread, see `Threads`: it uses nothing
+ * from around it.
  */
 export async function copyWork(
   { path, to }: CopyTask,
@@ -18,6 +19,7 @@ export async function copyWork(
 ): Promise<Made<FileRead>> {
   const room = 2 ** 20;
   const tellEvery = 8 * room;
+  const syncEvery = 128 * room;
   const big = { bigint: true } as const;
   const stateOf = ({ dev, ino, size, mtimeNs, ctimeNs }: FileState): FileState => ({
     dev,
@@ -46,6 +48,10 @@ export async function copyWork(
       };
       let size = 0;
       let untold = 0;
+      let unsynced = 0;
+      let isSyncing = false;
+      // A disk that fails says so once: to the first who asks.
+      let syncing: Promise<unknown> = Promise.resolve();
       let next = fill(0);
       // One that grows as fast as it is read would have no end.
       for (let turn = 1; size <= before.size; turn++) {
@@ -60,11 +66,23 @@ export async function copyWork(
         if (failed?.status === 'rejected') throw failed.reason;
         size += bytes.length;
         untold += bytes.length;
+        unsynced += bytes.length;
+        if (unsynced >= syncEvery && !isSyncing) {
+          unsynced = 0;
+          isSyncing = true;
+          syncing = syncing
+            .then(() => target.datasync())
+            .then(() => {
+              isSyncing = false;
+            });
+          syncing.catch(() => {});
+        }
         if (untold < tellEvery) continue;
         tell(untold);
         untold = 0;
       }
       tell(untold);
+      await syncing;
       const after = stateOf(await fs.promises.stat(path, big));
       return { result: { hex: hash.digest('hex'), size, before, at, after } };
     } finally {
