@@ -6,6 +6,7 @@ const COMMANDS = {
   sbatch: `for last; do case "$last" in --output=*) log=\${last#--output=};; --chdir=*) dir=\${last#--chdir=};; esac; done
 [ -e "$SLURM_FAKE/down" ] && { echo "sbatch: error: Unable to contact slurm controller" >&2; exit 1; }
 printf '%s\\n' "$@" > "$SLURM_FAKE/options"
+case "$*" in *--account=unknown*) echo "sbatch: error: Invalid account" >&2; exit 1;; esac
 echo RUNNING > "$SLURM_FAKE/state"
 cd "$dir" && SLURM_JOB_ID=7 PATH="$PATH" setsid sh -c '"$1"; [ $? = 0 ] && s=COMPLETED || s=FAILED; grep -q CANCELLED "$SLURM_FAKE/state" || echo $s > "$SLURM_FAKE/state"' x "$last" >> "$log" 2>&1 < /dev/null &
 echo $! > "$SLURM_FAKE/pid"

@@ -44,7 +44,9 @@ export async function launch(
   const cwd = join(workspace.source, config.directory);
   const before = await readMemoryKills();
   const { ending, launcher } = await console(async (lines) => {
-    const group = await start(command, { cwd, env: variables, marker, root: workspace.root });
+    const begin = performance.now();
+    const group = await start(command, { cwd, env: variables, marker, root: workspace.root, budgetSeconds });
+    const waited = (performance.now() - begin) / 1000;
     const { timeoutSeconds, silenceSeconds, finite } = config;
     const ending = await follow(group, {
       console: lines,
@@ -54,7 +56,7 @@ export async function launch(
       timeoutSeconds,
       silenceSeconds,
       finite,
-      budgetSeconds,
+      budgetSeconds: budgetSeconds && Math.max(0, budgetSeconds - waited),
       checkpointAt,
     });
     return { ending, launcher: await group.says?.() };

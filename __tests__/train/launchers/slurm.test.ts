@@ -3,7 +3,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { Launcher } from '../../../src/records/program.ts';
+import type { Launcher, TrainerConfig } from '../../../src/records/program.ts';
 import { type FakeSlurm, fakeSlurm } from '../../support/fake-slurm.ts';
 import { isAlive, type TrainingMachine, trainingMachine } from '../../support/training.ts';
 
@@ -16,10 +16,10 @@ beforeEach(async () => {
 });
 afterEach(() => machine.remove());
 
-const train = (script: string, signal = machine.deps.signal) =>
+const train = (script: string, signal = machine.deps.signal, changes: Partial<TrainerConfig> = {}) =>
   machine.train(
     { 'train.sh': script },
-    { command: ['sh', 'train.sh'], launcher },
+    { command: ['sh', 'train.sh'], launcher, ...changes },
     {},
     { env: { ...machine.deps.env, ...slurm.env }, signal },
   );
@@ -53,6 +53,11 @@ test('a cancelled training leaves no job, and keeps its checkpoint', async () =>
   expect(isAlive(pidIn())).toBe(false);
 });
 
+test('one that is silent has hung, though Slurm says that it was cancelled', async () => {
+  const { run } = await train('trap : TERM; while :; do sleep 0.1; done', undefined, { silenceSeconds: 1 });
+  expect(run.config).toMatchObject({ state: 'hung' });
+});
+
 test('a controller that is away for a while costs nothing', async () => {
   const training = train(
     'echo "pid $$"; while [ ! -e ../../go ]; do sleep 0.1; done; echo model > $TRAINYARD_OUTPUT_DIR/m',
@@ -66,8 +71,8 @@ test('a controller that is away for a while costs nothing', async () => {
 });
 
 test('what Slurm refuses, and a machine without it, is told as the user’s to mend', async () => {
-  await slurm.setDown(true);
-  await expect(train('')).rejects.toThrow('Slurm does not take the job');
+  const refused = train('', undefined, { launcher: { ...launcher, options: ['--account=unknown'] } });
+  await expect(refused).rejects.toThrow(/Slurm does not take the job.*Invalid account/);
   const bin = join(machine.root, 'bin');
   await mkdir(bin);
   for (const [name, path] of [

@@ -16,7 +16,7 @@ export async function startOf(
   { name, launcher }: TrainerConfig,
   { trainingId }: ResolvedTraining,
   gpus: number,
-  { env, log }: TrainDeps,
+  { env, log, signal }: TrainDeps,
 ): Promise<Start> {
   switch (launcher.kind) {
     case 'local':
@@ -28,7 +28,8 @@ export async function startOf(
     case 'slurm': {
       const { startSlurm } = await import('./slurm/slurm.ts');
       const job = `trainyard-${name}-${hexOf(trainingId, 12)}`;
-      return (command, options) => startSlurm(launcher, command, options, { machine: env, log, name: job });
+      return (command, options) =>
+        startSlurm(launcher, command, options, { machine: env, log, signal, name: job });
     }
   }
 }

@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly marker: string;
   /** The training's folder, for files of the launcher's own. */
   readonly root: string;
+  /** How long its beginning may be waited for, in seconds. */
+  readonly budgetSeconds?: number | undefined;
 }
 
 /**

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../../lib/environment.ts';
 import { MachineError, messageOf, UserError } from '../../../lib/errors.ts';
 import { CommandError, run } from '../../../lib/process.ts';
 
 /** A controller that does not answer must not keep a cancellation waiting. */
 const ANSWER_MS = 20_000;
+/** How long a controller may be down while a job is submitted, and the pause between two tries. */
+const DOWN_MS = 300_000;
+const AGAIN_MS = 5000;
 
 /** What Slurm says of a job. */
 export interface JobState {
@@ -23,21 +27,28 @@ export class Controller {
   }
 
   /**
-   * Submits a job; gives its number.
-   * @throws UserError when Slurm refuses it, or is not on this machine
+   * Submits a job; gives its number. A controller that is down is waited for.
+   * @throws UserError when Slurm refuses it, or is not on this machine; the reason of the signal
    */
-  async submit(options: readonly string[], script: string): Promise<string> {
-    try {
-      const { stdout } = await run(['sbatch', ...options, script], { env: this.#env });
-      // `NUMBER` or `NUMBER;CLUSTER`
-      return stdout.toString().trim().split(';')[0] ?? '';
-    } catch (error) {
-      if (error instanceof CommandError)
-        throw new UserError(`Slurm does not take the job: ${error.message}`, { cause: error });
-      throw new UserError(
-        `sbatch cannot be started (${messageOf(error)}); the launcher slurm needs a runner on a machine that may submit jobs`,
-        { cause: error },
-      );
+  async submit(options: readonly string[], script: string, signal: AbortSignal): Promise<string> {
+    for (const begin = performance.now(); ; ) {
+      signal.throwIfAborted();
+      try {
+        const { stdout } = await run(['sbatch', ...options, script], { env: this.#env });
+        // `NUMBER` or `NUMBER;CLUSTER`
+        return stdout.toString().trim().split(';')[0] ?? '';
+      } catch (error) {
+        const isRefused = error instanceof CommandError;
+        if (!isRefused)
+          throw new UserError(
+            `sbatch cannot be started (${messageOf(error)}); the launcher slurm needs a runner on a machine that may submit jobs`,
+            { cause: error },
+          );
+        const isDown = /Unable to contact|Connection refused/i.test(error.stderr);
+        if (!isDown || performance.now() - begin > DOWN_MS)
+          throw new UserError(`Slurm does not take the job: ${error.message}`, { cause: error });
+      }
+      await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
     }
   }
 
@@ -58,22 +69,30 @@ export class Controller {
     }
   }
 
-  /** Signals the steps of a job, and with `full` its script, too; a job that has none is passed over. */
-  async signal(job: string, signal: 'TERM' | 'KILL'): Promise<void> {
-    await this.#cancel([`--signal=${signal}`, '--full', job]);
+  /**
+   * Asks the program to end: its processes, and neither the script nor srun, which would kill them at once.
+   * @returns whether Slurm took it
+   */
+  ask(job: string): Promise<boolean> {
+    return this.#cancel(['--signal=TERM', job]);
   }
 
-  /** Ends a job, waiting or running. */
-  async cancel(job: string): Promise<void> {
+  /** Ends a job, waiting or running, by force. */
+  async end(job: string): Promise<void> {
+    await this.#cancel(['--signal=KILL', '--full', job]);
     await this.#cancel([job]);
   }
 
-  async #cancel(options: readonly string[]): Promise<void> {
+  async #cancel(options: readonly string[]): Promise<boolean> {
     const signal = AbortSignal.timeout(ANSWER_MS);
-    await run(['scancel', ...options], { env: this.#env, signal }).catch((error: unknown) => {
+    try {
+      await run(['scancel', ...options], { env: this.#env, signal });
+      return true;
+    } catch (error) {
       // Whoever asked looks whether it is still there.
-      if (!(error instanceof CommandError) && !signal.aborted) throw error;
-    });
+      if (error instanceof CommandError || signal.aborted) return false;
+      throw error;
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Environment } from '../../../lib/environment.ts';
 import { MachineError } from '../../../lib/errors.ts';
 import { writeWhole } from '../../../lib/files.ts';
 import { Controller, isAlive } from './controller.ts';
+import { parseState } from './says.ts';
 import type { JobFiles } from './script.ts';
 
 const FOLDER = 'slurm';
@@ -36,15 +37,17 @@ export async function noteJob(root: string, job: string): Promise<void> {
  * @throws MachineError when Slurm does not end it
  */
 export async function endLeftJob(root: string, machine: Environment): Promise<void> {
-  const job = await readFile(join(root, FOLDER, 'job'), 'utf8').catch(() => '');
-  if (job !== '') await endJob(new Controller(machine), job);
+  const at = (name: string): string => join(root, FOLDER, name);
+  const noted = await readFile(at('job'), 'utf8').catch(() => '');
+  // Who was killed before the number was noted has a job that tells it, once it begins.
+  const job = noted || parseState(await readFile(at('state'), 'utf8').catch(() => '')).job;
+  if (job !== undefined) await endJob(new Controller(machine), job);
 }
 
 /** Ends a job, waiting or running, and waits until Slurm says that it is over. @throws MachineError when it does not */
 export async function endJob(controller: Controller, job: string): Promise<void> {
   const deadline = performance.now() + GONE_MS;
-  await controller.signal(job, 'KILL');
-  await controller.cancel(job);
+  await controller.end(job);
   for (;;) {
     const found = await controller.look(job).catch((error: unknown) => {
       if (performance.now() > deadline) throw error;
@@ -56,6 +59,6 @@ export async function endJob(controller: Controller, job: string): Promise<void>
         `Slurm job ${job} is ${found.state} two minutes after it was cancelled; look at it with scontrol show job ${job}`,
       );
     await sleep(250);
-    await controller.cancel(job);
+    await controller.end(job);
   }
 }

@@ -3,6 +3,8 @@ import type { JobState } from './controller.ts';
 
 /** What the script told of itself. */
 export interface ScriptState {
+  /** The job's number. */
+  readonly job: string | undefined;
   /** The machine that it runs on. */
   readonly host: string | undefined;
   /** When Slurm warned it, in milliseconds since 1970. */
@@ -20,6 +22,7 @@ export function parseState(text: string): ScriptState {
   };
   const warned = numberOf('warned');
   return {
+    job: of('job'),
     host: of('began'),
     warnedAt: warned === undefined ? undefined : 1000 * warned,
     status: numberOf('ended'),
@@ -27,6 +30,9 @@ export function parseState(text: string): ScriptState {
 }
 
 const TIME = 'give the launcher more time (trainer.launcher.slurm.time), or let time-budget end it before';
+
+/** Nobody knows when it was asked, so any checkpoint that it made counts. */
+const ANY = { askedAt: 0 };
 
 /** What Slurm has to say of a job's end; undefined when the program's own status tells all. */
 export function sayOf(
@@ -40,7 +46,8 @@ export function sayOf(
       reason: `Slurm ended job ${job} because it used more memory than it had asked for`,
       advice: 'ask for more, for example options: [--mem=64G], or use a smaller batch',
     };
-  if (warnedAt !== undefined && status !== 0)
+  // Also of one that ended with status 0: that is how a program stops that was asked to.
+  if (warnedAt !== undefined)
     return {
       what: 'stopped',
       reason: `Slurm job ${job} came near to its time limit`,
@@ -50,16 +57,17 @@ export function sayOf(
   switch (last?.state) {
     case 'TIMEOUT':
     case 'DEADLINE':
-      return { what: 'stopped', reason: `Slurm ended job ${job} at its time limit`, advice: TIME };
+      return { what: 'stopped', reason: `Slurm ended job ${job} at its time limit`, advice: TIME, ...ANY };
     case 'PREEMPTED':
       return {
         what: 'stopped',
         reason: `Slurm ended job ${job} for another one`,
         advice: 'start it again, or use a partition whose jobs are not preempted',
+        ...ANY,
       };
     case 'NODE_FAIL':
     case 'BOOT_FAIL':
-      return { what: 'lost', reason: `a node of Slurm job ${job} failed`, advice: 'start it again' };
+      return { what: 'lost', reason: `a node of Slurm job ${job} failed`, advice: 'start it again', ...ANY };
     case 'CANCELLED':
       return {
         what: 'cancelled',

@@ -13,7 +13,7 @@ export interface JobFiles {
   readonly environment: string;
   /** What the job prints. */
   readonly log: string;
-  /** What the script tells of itself, a line each: `began HOST`, `warned SECONDS`, `ended STATUS`. */
+  /** What the script tells of itself, a line each: `job NUMBER`, `began HOST`, `warned SECONDS`, `ended STATUS`. */
   readonly state: string;
 }
 
@@ -48,16 +48,17 @@ export function submitOptions(slurm: Slurm, name: string, cwd: string, { log }: 
 export function batchScript(slurm: Slurm, command: readonly string[], files: JobFiles): string {
   return `#!/bin/sh
 state=${quote(files.state)}
+echo "job $SLURM_JOB_ID" >> "$state"
 echo "began $(hostname)" >> "$state"
-trap 'echo "warned $(date +%s)" >> "$state"; scancel --signal=TERM "$SLURM_JOB_ID"' USR1
-trap : TERM
+caught=yes
+trap 'caught=yes; echo "warned $(date +%s)" >> "$state"; scancel --signal=TERM "$SLURM_JOB_ID"' USR1
+trap caught=yes TERM
 . ${quote(files.environment)}
 ${meetingOf(slurm)}srun --export=ALL --kill-on-bad-exit=1 ${words(slurm, command)} &
 program=$!
-wait "$program"
-status=$?
 # A signal ends the waiting, and not the program.
-while kill -0 "$program" 2> /dev/null; do
+while [ "$caught" ]; do
+  caught=
   wait "$program"
   status=$?
 done
@@ -68,10 +69,13 @@ exit "$status"
 
 /** The program's environment as a shell reads it. */
 export function environmentScript(env: Readonly<Record<string, string>>): string {
-  return Object.entries(env)
-    .filter(([name]) => /^[A-Za-z_]\w*$/.test(name))
-    .map(([name, value]) => `export ${name}=${quote(value)}\n`)
-    .join('');
+  return (
+    Object.entries(env)
+      // Which GPUs there are is Slurm's to say.
+      .filter(([name]) => /^[A-Za-z_]\w*$/.test(name) && !/_VISIBLE_DEVICES$/.test(name))
+      .map(([name, value]) => `export ${name}=${quote(value)}\n`)
+      .join('')
+  );
 }
 
 /** Nodes of a job meet at the first of them; its number keeps two jobs on one node apart. */

@@ -18,6 +18,7 @@ const ASK_MS = 30_000;
 const ASK_WAITING_MS = 5000;
 /** What a node wrote last may be seen here a moment later. */
 const LATE_MS = 5000;
+const WORD_MS = 30_000;
 
 /** What submitting to Slurm takes besides the job itself. */
 export interface SlurmPlace {
@@ -25,17 +26,20 @@ export interface SlurmPlace {
   readonly log: Log;
   /** The job's name. */
   readonly name: string;
+  /** Ends the waiting for the job's beginning. */
+  readonly signal: AbortSignal;
 }
 
 /**
  * Submits the program to Slurm and follows its files; the controller is asked seldom, and may be down for a while.
- * @throws UserError when Slurm does not take the job
+ * It is given once it has begun, has ended, or is to end.
+ * @throws UserError when Slurm does not take the job; the reason of the signal while none is submitted
  */
 export async function startSlurm(
   slurm: Extract<Launcher, { kind: 'slurm' }>,
   command: readonly string[],
-  { cwd, env, marker, root }: StartOptions,
-  { machine, log, name }: SlurmPlace,
+  { cwd, env, marker, root, budgetSeconds }: StartOptions,
+  { machine, log, name, signal }: SlurmPlace,
 ): Promise<Launched> {
   const controller = new Controller(machine);
   const files = await makeJobFiles(root);
@@ -43,12 +47,17 @@ export async function startSlurm(
     mode: 0o600,
   });
   await writeFile(files.script, batchScript(slurm, command, files), { mode: 0o700 });
-  const job = await controller.submit(submitOptions(slurm, name, cwd, files), files.script);
+  const job = await controller.submit(submitOptions(slurm, name, cwd, files), files.script, signal);
   await noteJob(root, job);
   log.info(`Slurm job ${job} is submitted`);
   const follower = new Follower(controller, job, files, log);
   const stdout = new PassThrough();
   const exited = follower.follow(stdout);
+  // A job that waits is neither silent nor late.
+  const begin = performance.now();
+  const isUsedUp = (): boolean =>
+    performance.now() - begin > 1000 * (budgetSeconds ?? Number.POSITIVE_INFINITY);
+  while (!follower.hasBegun && !follower.isOver && !signal.aborted && !isUsedUp()) await sleep(100);
   let asked = false;
   return {
     pid: process.pid,
@@ -62,15 +71,20 @@ export async function startSlurm(
       asked = true;
       const isOver = (): boolean => follower.isOver;
       if (isOver()) return;
-      if (isFirst && graceSeconds > 0) await controller.signal(job, 'TERM');
       const deadline = performance.now() + 1000 * graceSeconds;
-      while (!isOver() && follower.hasBegun && performance.now() < deadline) await sleep(100);
+      for (let isAsked = !isFirst; !isOver() && follower.hasBegun && performance.now() < deadline; ) {
+        if (!isAsked) isAsked = await controller.ask(job);
+        await sleep(100);
+      }
       if (!isOver()) await endJob(controller, job);
       follower.stop();
       await exited;
     },
-    says: async () =>
-      sayOf(job, await controller.look(job).catch(() => follower.last), await follower.read()),
+    says: async () => {
+      // What we ended has a cause of ours.
+      if (asked) return undefined;
+      return sayOf(job, await follower.lastWord(), await follower.read());
+    },
   };
 }
 
@@ -99,6 +113,17 @@ class Follower {
 
   async read(): Promise<ScriptState> {
     return parseState(await readFile(this.#files.state, 'utf8').catch(() => ''));
+  }
+
+  /** What Slurm says of the job's end; one that ended a moment ago is being tidied up still. */
+  async lastWord(): Promise<JobState | undefined> {
+    const begin = performance.now();
+    for (;;) {
+      const found = await this.#controller.look(this.#job).catch(() => 'away' as const);
+      if (found === 'away') return this.last;
+      if (found === undefined || !isAlive(found) || performance.now() - begin > WORD_MS) return found;
+      await sleep(LOOK_MS);
+    }
   }
 
   /** Gives what the job prints, and resolves when it is over. */
