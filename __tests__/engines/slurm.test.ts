@@ -61,7 +61,7 @@ function expectEnd({ status, outputs, stdout }: StepResult, expected: string): v
 }
 
 test('a training succeeds', async () => {
-  const done = await train({ params: { seed: 1 } });
+  const done = await train({ params: { seed: 1, steps: 10 } });
   expectEnd(done, 'succeeded 0');
   expect(done.stdout).toMatch(/Slurm job \d+ is submitted[\s\S]*working from step 0\n[\s\S]*did step 10\n/);
   const { config, output } = await machine.read(done.outputs.run ?? '', 'model');

@@ -67,10 +67,10 @@ export async function startSlurm(
     exited,
     survivors: async () => [],
     end: async (graceSeconds) => {
-      const isFirst = !asked;
-      asked = true;
       const isOver = (): boolean => follower.isOver;
       if (isOver()) return;
+      const isFirst = !asked;
+      asked = true;
       const deadline = performance.now() + 1000 * graceSeconds;
       for (let isAsked = !isFirst; !isOver() && follower.hasBegun && performance.now() < deadline; ) {
         if (!isAsked) isAsked = await controller.ask(job);
