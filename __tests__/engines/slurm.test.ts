@@ -60,11 +60,15 @@ function expectEnd({ status, outputs, stdout }: StepResult, expected: string): v
   if (found !== expected) throw new Error(`${found}, not ${expected}:\n${stdout.slice(-5000)}`);
 }
 
+function readOf({ outputs: { segment = '' } }: StepResult, output: string) {
+  return machine.read(segment, output);
+}
+
 test('a training succeeds', async () => {
   const done = await train({ params: { seed: 1, steps: 10 } });
   expectEnd(done, 'succeeded 0');
   expect(done.stdout).toMatch(/Slurm job \d+ is submitted[\s\S]*working from step 0\n[\s\S]*did step 10\n/);
-  const { config, output } = await machine.read(done.outputs.run ?? '', 'model');
+  const { config, output } = await readOf(done, 'model');
   expect(output).toMatch(/^[0-9a-f]{64}$/);
   expect(config.metrics).toEqual({ loss: 0.1 });
 }, 60_000);
@@ -84,7 +88,7 @@ test('one that is cancelled as a runner does it has time for its checkpoint, and
   expect(await jobs()).toEqual([]);
   const resumed = await train({}, slow);
   expectEnd(resumed, 'succeeded 0');
-  expect((await machine.read(resumed.outputs.run ?? '', 'm')).output).toBe('5\n');
+  expect((await readOf(resumed, 'm')).output).toBe('5\n');
 }, 90_000);
 
 test('Slurm’s early warning becomes a checkpoint, and a segment that the next one follows', async () => {
@@ -95,7 +99,7 @@ test('Slurm’s early warning becomes a checkpoint, and a segment that the next 
   };
   const stopped = await train({ params, sign: 'did step 2', when });
   expectEnd(stopped, 'checkpointed 0');
-  const { config } = await machine.read(stopped.outputs.segment ?? '', '');
+  const { config } = await readOf(stopped, '');
   expect(config.reason).toMatch(/^Slurm job \d+ came near to its time limit/);
   const next = await train({ params });
   expectEnd(next, 'succeeded 0');

@@ -1,5 +1,6 @@
 /** Trainings by a real torchrun with PyTorch for CPUs: its processes meet, and none of them outlives a cancelled training. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { pythonOf } from '../../scripts/python.ts';
 import { torch } from '../../scripts/torch.ts';
 import { expectNothingLeft } from '../support/leftovers.ts';
 import { cancelAsRunner } from '../support/runner-cancel.ts';
@@ -39,7 +40,7 @@ beforeAll(async () => {
   trainer = await machine.trainer(
     { 'train.py': SCRIPT },
     {
-      command: ['python3', 'train.py', '${params.how}'],
+      command: [await pythonOf('torch-frameworks'), 'train.py', '${params.how}'],
       params: { how: 'summing' },
       env: ['PYTHONPATH', 'LD_LIBRARY_PATH'],
       launcher: { kind: 'torchrun', processes: 2, restarts: 1 },
@@ -57,7 +58,8 @@ test.each([
   async (how, expected) => {
     const done = await machine.step(trainer, { params: { how }, env });
     if (done.status !== 0) throw new Error(done.stdout.slice(-5000));
-    expect((await machine.read(done.outputs.run ?? '', 'sum')).output).toBe(expected);
+    const { run = '' } = done.outputs;
+    expect((await machine.read(run, 'sum')).output).toBe(expected);
   },
   120_000,
 );
