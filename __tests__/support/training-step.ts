@@ -63,18 +63,25 @@ export async function stepMachine(): Promise<StepMachine> {
     store,
     env,
     trainer: async (files, overrides) => (await putTrainer(store, files, overrides)).digest,
-    step: (trainer, { params = {}, inputs = {}, sign, when = () => {}, bundled, ...more } = {}) => {
+    step: async (trainer, { params = {}, inputs = {}, sign, when = () => {}, bundled, ...more } = {}) => {
       const given = { trainer, handoff: place.yard, params: JSON.stringify(params), ...inputs };
+      let acting: unknown;
       const watch = (step: ChildProcess, printed: () => string): void => {
-        if (sign === undefined) return void when(step);
+        if (sign === undefined) {
+          acting = when(step);
+          return;
+        }
         let seen = false;
         step.stdout?.on('data', () => {
           if (seen || !printed().includes(sign)) return;
           seen = true;
-          when(step);
+          acting = when(step);
         });
       };
-      return runStep('train', given, { ...env, ...more.env }, watch, undefined, bundled);
+      const result = await runStep('train', given, { ...env, ...more.env }, watch, undefined, bundled);
+      // Who kills all that has to do with this machine must be done with it before the next step.
+      await acting;
+      return result;
     },
     post: ({ state }) => runStep('train-post', {}, { ...env, ...state }),
     read: async (digest, output) => {
