@@ -1,4 +1,6 @@
-import type { CheckpointPolicy, Launcher } from '../records/program.ts';
+import { UserError } from '../lib/errors.ts';
+import { pythonProgramAt } from '../lib/python-program.ts';
+import type { CheckpointPolicy, Launcher, TrainerConfig } from '../records/program.ts';
 import type { LauncherSource, Project } from '../source/project.ts';
 
 /** What starts the program, as the Program says it. */
@@ -15,6 +17,20 @@ export function launcherOf(source: LauncherSource): Launcher {
     ...(time !== undefined && { timeSeconds: time }),
     ...(torchrun !== undefined && { torchrun: withoutUndefined(torchrun) }),
   };
+}
+
+/**
+ * Refuses a command that torchrun could not start.
+ * @param place where the command stands
+ * @throws UserError for one that is no Python program's
+ */
+export function checkLauncher({ launcher, command }: TrainerConfig, place: string): void {
+  const isTorchrun =
+    launcher.kind === 'slurm' ? launcher.torchrun !== undefined : launcher.kind === 'torchrun';
+  if (!isTorchrun || pythonProgramAt(command) !== undefined) return;
+  throw new UserError(
+    `${place}: trainer.command is ${JSON.stringify(command.join(' '))}, and trainer.launcher is torchrun, which starts Python programs; write it as python train.py …, or python -m package.train …`,
+  );
 }
 
 /** Which checkpoints stay; the goal of the best one is that of its metric. */

@@ -7,7 +7,7 @@ import type { Project } from '../source/project.ts';
 import type { YamlFile } from '../source/yaml.ts';
 import { packArchive } from './archive.ts';
 import { pinData } from './data.ts';
-import { checkpointsOf, launcherOf } from './launching.ts';
+import { checkLauncher, checkpointsOf, launcherOf } from './launching.ts';
 import { type LockFile, readEnvironment } from './lock.ts';
 import { checkPlaceholders } from './placeholders.ts';
 import { readConfigSchema, readParams } from './settings.ts';
@@ -48,6 +48,7 @@ export async function prepareTrainer(
     ...(part.smoke !== undefined && { smoke: part.smoke }),
   };
   checkPlaceholders(config, file.place(['trainer', 'command']));
+  checkLauncher(config, file.place(['trainer', 'command']));
   return { config, ...files };
 }
 

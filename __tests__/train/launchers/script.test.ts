@@ -126,10 +126,17 @@ describe('what Slurm says of an end', () => {
     expect(sayOf('12', last, script)?.what).toBe(what);
   });
 
-  test('a warning before the end of its time is the moment when it was asked to stop', () => {
-    expect(sayOf('12', undefined, parseState('began n1\nwarned 1700000000\nended 143\n'))).toMatchObject({
-      what: 'stopped',
-      askedAt: 1_700_000_000_000,
-    });
+  test.each([0, 143])(
+    'a warning is the moment when it was asked to stop, also if it ends with %d',
+    (status) => {
+      const script = parseState(`job 12\nbegan n1\nwarned 1700000000\nended ${status}\n`);
+      const asked = { what: 'stopped', askedAt: 1_700_000_000_000 };
+      expect(sayOf('12', { state: 'COMPLETED', reason: '' }, script)).toMatchObject(asked);
+    },
+  );
+
+  test('of one that was preempted, or lost with its node, any checkpoint counts', () => {
+    for (const state of ['PREEMPTED', 'NODE_FAIL', 'TIMEOUT'])
+      expect(sayOf('12', { state, reason: '' }, parseState('began n1\n'))).toMatchObject({ askedAt: 0 });
   });
 });

@@ -1,4 +1,5 @@
 import { UserError } from '../../lib/errors.ts';
+import { pythonProgramAt } from '../../lib/python-program.ts';
 
 /** How torchrun is told who takes part. */
 export interface TorchrunOptions {
@@ -21,17 +22,14 @@ export function torchrunCommand(
   command: readonly string[],
   { processes, restarts, meeting = ALONE }: TorchrunOptions,
 ): string[] {
-  const [python = '', ...rest] = command;
-  const at = rest.findIndex((word) => word === '-m' || !word.startsWith('-'));
-  if (!isPython(python) || at < 0)
+  const at = pythonProgramAt(command);
+  if (at === undefined)
     throw new UserError(
       `the launcher torchrun starts Python programs, and trainer.command is ${JSON.stringify(command.join(' '))}; write it as python train.py …, or python -m package.train …`,
     );
-  const flags = rest.slice(0, at);
-  const program = rest[at] === '-m' ? ['--module', ...rest.slice(at + 1)] : rest.slice(at);
+  const program = command[at] === '-m' ? ['--module', ...command.slice(at + 1)] : command.slice(at);
   return [
-    python,
-    ...flags,
+    ...command.slice(0, at),
     '-m',
     'torch.distributed.run',
     ...meeting,
@@ -39,8 +37,4 @@ export function torchrunCommand(
     `--max_restarts=${restarts}`,
     ...program,
   ];
-}
-
-function isPython(word: string): boolean {
-  return /^(.*\/)?python(\d+(\.\d+)?)?$/.test(word);
 }

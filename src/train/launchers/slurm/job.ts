@@ -10,6 +10,10 @@ import type { JobFiles } from './script.ts';
 
 const FOLDER = 'slurm';
 const GONE_MS = 120_000;
+/** How long the program of a killed training may take to write a checkpoint. */
+const GRACE_MS = 30_000;
+/** A job that is told to end is told again after so many looks at it. */
+const AGAIN = 10;
 
 /** Makes the folder of a job's files in a training's workspace. */
 export async function makeJobFiles(root: string): Promise<JobFiles> {
@@ -41,14 +45,26 @@ export async function endLeftJob(root: string, machine: Environment): Promise<vo
   const noted = await readFile(at('job'), 'utf8').catch(() => '');
   // Who was killed before the number was noted has a job that tells it, once it begins.
   const job = noted || parseState(await readFile(at('state'), 'utf8').catch(() => '')).job;
-  if (job !== undefined) await endJob(new Controller(machine), job);
+  if (job === undefined) return;
+  const controller = new Controller(machine);
+  await askToEnd(controller, job);
+  await endJob(controller, job);
+}
+
+/** Gives a program that runs the time to write a checkpoint. */
+async function askToEnd(controller: Controller, job: string): Promise<void> {
+  const deadline = performance.now() + GRACE_MS;
+  const isRunning = async (): Promise<boolean> =>
+    (await controller.look(job).catch(() => undefined))?.state === 'RUNNING';
+  if (!(await isRunning()) || !(await controller.ask(job))) return;
+  while (performance.now() < deadline && (await isRunning())) await sleep(1000);
 }
 
 /** Ends a job, waiting or running, and waits until Slurm says that it is over. @throws MachineError when it does not */
 export async function endJob(controller: Controller, job: string): Promise<void> {
   const deadline = performance.now() + GONE_MS;
-  await controller.end(job);
-  for (;;) {
+  for (let looks = 0; ; looks += 1) {
+    if (looks % AGAIN === 0) await controller.end(job);
     const found = await controller.look(job).catch((error: unknown) => {
       if (performance.now() > deadline) throw error;
       return { state: 'COMPLETING', reason: '' };
@@ -58,7 +74,6 @@ export async function endJob(controller: Controller, job: string): Promise<void>
       throw new MachineError(
         `Slurm job ${job} is ${found.state} two minutes after it was cancelled; look at it with scontrol show job ${job}`,
       );
-    await sleep(250);
-    await controller.end(job);
+    await sleep(500);
   }
 }
