@@ -19,18 +19,19 @@ import { type StepMachine, stepMachine } from '../support/training-step.ts';
 import { root } from '../support/workflow-files.ts';
 
 let machine: StepMachine;
-let cluster: Cluster;
+let cluster: Cluster | undefined;
 let variables: Record<string, string>;
 beforeAll(async () => {
   machine = await stepMachine();
-  cluster = await startSlurm();
+  const started = await startSlurm();
+  cluster = started;
   variables = {
     ...toolEnvironment(process.env),
     ...machine.env,
     ...(await torch()),
     TRAINYARD_DATA: await exampleData(),
-    PATH: `${dirname(await tool('uv'))}:${cluster.env.PATH}`,
-    SLURM_CONF: cluster.env.SLURM_CONF,
+    PATH: `${dirname(await tool('uv'))}:${started.env.PATH}`,
+    SLURM_CONF: started.env.SLURM_CONF,
     GITHUB_EVENT_NAME: 'push',
   };
 }, 600_000);
@@ -108,7 +109,7 @@ test.each(EXAMPLES)(
       { ...machine.env, GITHUB_WORKSPACE: repository.folder },
     );
     expect(built).toMatchObject({ status: 0 });
-    const trainer = built.outputs.trainer ?? '';
+    const trainer = String(built.outputs.trainer);
     const step = (how: Parameters<StepMachine['step']>[1]) =>
       machine.step(trainer, { params, env: variables, ...how });
 
@@ -136,7 +137,7 @@ function expectEnd({ status, outputs, stdout, stderr }: StepResult, expected: st
 }
 
 async function digestOf({ outputs }: StepResult, output: string): Promise<string | undefined> {
-  const { manifest } = await getRecord(machine.store, run, parseDigest(outputs.run ?? '', 'run'));
+  const { manifest } = await getRecord(machine.store, run, parseDigest(String(outputs.run), 'run'));
   return manifest.layers.find(
     ({ mediaType, annotations }) => mediaType === OUTPUT_LAYER && annotations?.[TITLE] === output,
   )?.digest;
