@@ -8,6 +8,7 @@ import { pack } from './pack.ts';
 import { sizes } from './size.ts';
 import { stages } from './stages.ts';
 import { start } from './start.ts';
+import { telemetry } from './telemetry.ts';
 import { training } from './training.ts';
 import { transfer } from './transfer.ts';
 
@@ -17,6 +18,7 @@ const benchmarks: Readonly<Record<string, (length: { isShort: boolean }) => Prom
   size: sizes,
   stages,
   following,
+  telemetry,
   training,
   checkpoint,
   data,

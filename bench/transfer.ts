@@ -19,7 +19,8 @@ import { fillRandom } from './random.ts';
 
 const ROUNDS = 5;
 const FILES = 4;
-const SIZE = 512 * 2 ** 20;
+/** Of each file, in MB. What is more than the machine's memory takes at once measures its disk, which CI shares with others. */
+const SIZES = { full: 512, short: 128 };
 
 interface Place {
   readonly folder: string;
@@ -28,13 +29,15 @@ interface Place {
   readonly oras: string;
 }
 
-/** Pushes and pulls of 4 × 512 MB, each beside what others take for the same bytes in the same round. */
-export async function transfer(): Promise<Figure[]> {
+/** Pushes and pulls of four large files, each beside what others take for the same bytes in the same round. */
+export async function transfer({ isShort }: { isShort: boolean }): Promise<Figure[]> {
+  const megabytes = isShort ? SIZES.short : SIZES.full;
+  const size = megabytes * 2 ** 20;
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-transfer-'));
   const registry = await startDistribution(join(folder, 'registry'));
   const place = { folder, host: registry.host, oras: await tool('oras') };
   try {
-    const files = await makeFiles(join(folder, 'files'));
+    const files = await makeFiles(join(folder, 'files'), size);
     const times = { put: [], oras: [], push: [], again: [], orasPull: [], pull: [] } satisfies Record<
       string,
       number[]
@@ -52,7 +55,7 @@ export async function transfer(): Promise<Figure[]> {
         await settle();
         await work();
       }
-      const changed = await packFiles(join(folder, `layout-${round}`), await changeOne(files));
+      const changed = await packFiles(join(folder, `layout-${round}`), await changeOne(files, size));
       await settle();
       all.again.push(await seconds(() => push(place, `ours-${round}`, changed)));
       const pulls = [
@@ -67,7 +70,7 @@ export async function transfer(): Promise<Figure[]> {
         await rm(join(folder, used), { recursive: true });
     }
     const ratio = (a: readonly number[], b: readonly number[]): number => median(a) / median(b);
-    const how = `4 × 512 MB, distribution v3 on this machine; median of ${ROUNDS}, taken in turn`;
+    const how = `4 × ${megabytes} MB, distribution v3 on this machine; median of ${ROUNDS}, taken in turn`;
     const figure = (name: string, measured: number, limit: number): Figure => ({
       name,
       measured,
@@ -87,18 +90,18 @@ export async function transfer(): Promise<Figure[]> {
   }
 }
 
-async function makeFiles(folder: string): Promise<string[]> {
+async function makeFiles(folder: string, size: number): Promise<string[]> {
   await mkdir(folder);
   const files = Array.from({ length: FILES }, (_, n) => join(folder, `model-${n}.bin`));
-  for (const file of files) await fillRandom(file, SIZE);
+  for (const file of files) await fillRandom(file, size);
   return files;
 }
 
 /** Other bytes somewhere in the middle of one. */
-async function changeOne(files: readonly string[]): Promise<readonly string[]> {
+async function changeOne(files: readonly string[], size: number): Promise<readonly string[]> {
   const [first = ''] = files;
   const file = await open(first, 'r+');
-  await file.write(Buffer.from(String(performance.now())), 0, undefined, SIZE / 2);
+  await file.write(Buffer.from(String(performance.now())), 0, undefined, size / 2);
   await file.close();
   return files;
 }
