@@ -105,7 +105,7 @@ export async function trainHere(
     });
     const telemetry = startTelemetry({ ...request, marker, gpus: lease.gpus, log }, deps);
     saveNewest = () => keeper.finish(false);
-    const found = await launching.finally(prepared.release);
+    const found = await launching.finally(prepared.release).finally(() => telemetry.stop());
     const usage = await telemetry.stop();
     await lease.release();
     const { ending } = found;
