@@ -57,7 +57,10 @@ describe('fault 8: the work folder', () => {
   test('holds a checkout: a warning, and a refusal where a runner is to be for a single job', async () => {
     const path = await make('checkout');
     await mkdir(join(path, '.git'));
-    expect(await lookAtWorkFolder(path, false)).toMatchObject([{ verdict: 'warning' }]);
+    await symlink('/etc', join(path, 'data'));
+    expect(await lookAtWorkFolder(path, false)).toMatchObject([
+      { verdict: 'warning', found: expect.stringContaining('data (a link)') },
+    ]);
     expect(await lookAtWorkFolder(path, true)).toMatchObject([{ verdict: 'refused' }]);
   });
 });
@@ -136,6 +139,7 @@ describe('a training with GPUs', () => {
       gpuUse: 0.5,
       gpuMemoryPeakBytes: 1024 * 2 ** 20,
       memoryPeakBytes: expect.any(Number),
+      energyJoules: expect.any(Number),
     });
     expect(result.findings.map(({ what }) => what)).toContain('driver');
   });

@@ -1,4 +1,5 @@
 import type { Found } from '../../lib/descendants.ts';
+import { MachineError } from '../../lib/errors.ts';
 import type { TrainerConfig } from '../../records/program.ts';
 import { largeEnough } from '../gpus/gpu.ts';
 import { listGpus } from '../gpus/list.ts';
@@ -20,7 +21,7 @@ export interface Seen {
 /**
  * Looks at the machine before anything is fetched.
  * @returns what was found, for people
- * @throws UserError with all that stands against a training here, MachineError when the tool of a GPU's vendor fails
+ * @throws UserError with all that stands against a training here
  */
 export async function preflight(
   { config }: { readonly config: TrainerConfig },
@@ -58,8 +59,14 @@ function lookAtOrphans(orphans: readonly Found[]): Finding {
 async function lookAtGpus(resources: TrainerConfig['resources'], deps: TrainDeps): Promise<Finding[]> {
   const count = resources.gpus ?? 0;
   if (count === 0) return [];
-  const { gpus, cuda } = await listGpus(deps);
   const asked = { count, memoryBytes: resources['gpu-memory'] };
+  const list = await listGpus(deps).catch((error: unknown) => {
+    if (error instanceof MachineError) return error;
+    throw error;
+  });
+  if (list instanceof MachineError)
+    return [{ what: 'GPUs', asked: askedText(asked), found: `nothing: ${list.message}`, verdict: 'refused' }];
+  const { gpus, cuda } = list;
   const isEnough = largeEnough(gpus, asked.memoryBytes).length >= count;
   const drivers = [...new Set(gpus.map(({ driver }) => driver).filter(Boolean))].join(', ');
   return [

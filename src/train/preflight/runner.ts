@@ -83,7 +83,8 @@ async function describe(bin: string): Promise<Runner> {
   const known = dependencies.safeParse(await read(join(bin, 'Runner.Worker.deps.json'))).data;
   const name = Object.keys(known?.libraries ?? {}).find((library) => library.startsWith('Runner.Worker/'));
   return {
-    version: name?.split('/')[1],
+    // An update of the runner by itself leaves its programs in `bin.2.336.0`.
+    version: /\/bin\.(\d+\.\d+\.\d+)$/.exec(bin)?.[1] ?? name?.split('/')[1],
     isSingleUse: own === undefined ? undefined : (own.ephemeral ?? own.Ephemeral ?? false),
   };
 }

@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { Finding } from './finding.ts';
 
@@ -14,16 +15,15 @@ export async function lookAtWorkFolder(folder: string | undefined, isStrict: boo
   if (folder === undefined) return [];
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   if (entries.length === 0) return [{ what: 'work folder', found: 'empty', verdict: 'ok' }];
-  const named = entries
-    .slice(0, MOST)
-    .map((entry) => (entry.isSymbolicLink() ? `${entry.name} (a link)` : entry.name))
-    .join(', ');
+  const name = (entry: Dirent): string => (entry.isSymbolicLink() ? `${entry.name} (a link)` : entry.name);
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map(name);
+  const named = entries.slice(0, MOST).map(name).join(', ');
   const more = entries.length > MOST ? ` and ${entries.length - MOST} more` : '';
-  if (!isStrict && entries.some(({ name }) => name === '.git'))
+  if (!isStrict && entries.some((entry) => entry.name === '.git'))
     return [
       {
         what: 'work folder',
-        found: `a checkout in ${folder}, of this job or of an earlier one`,
+        found: `a checkout in ${folder}, of this job or of an earlier one${links.length === 0 ? '' : `, with ${links.join(', ')}`}`,
         verdict: 'warning',
         fix: 'the training does not use it',
       },

@@ -12,7 +12,9 @@ export class GpuUse {
   #uses = 0;
   #sum = 0;
   #joules: number | undefined;
-  #before: number | undefined;
+  /** What the cards drew when they were asked last, in watts, and when that was. */
+  #watts = 0;
+  #before = performance.now();
   memoryPeakBytes: number | undefined;
 
   constructor(gpus: readonly Gpu[], asking: Asking) {
@@ -27,16 +29,19 @@ export class GpuUse {
     return this.#uses === 0 ? undefined : this.#sum / this.#uses / 100;
   }
 
+  /** Until now; undefined where cards do not tell their power. */
   get energyJoules(): number | undefined {
-    return this.#joules;
+    if (this.#joules === undefined) return undefined;
+    return this.#joules + (this.#watts * (performance.now() - this.#before)) / 1000;
   }
 
   async sample(): Promise<void> {
     if (this.#cards.length === 0) return;
     const text = await ask(['nvidia-smi', `--id=${this.#cards.join(',')}`, QUERY, FORMAT], this.#asking);
     const now = performance.now();
-    const seconds = this.#before === undefined ? 0 : (now - this.#before) / 1000;
+    const seconds = (now - this.#before) / 1000;
     this.#before = now;
+    this.#watts = 0;
     let bytes = 0;
     for (const line of (text ?? '').split('\n')) {
       const [id = '', use = '', memory = '', power = ''] = line.split(',').map((field) => field.trim());
@@ -47,7 +52,9 @@ export class GpuUse {
       }
       bytes += (Number.parseFloat(memory) || 0) * MIB;
       const watts = Number.parseFloat(power);
-      if (Number.isFinite(watts)) this.#joules = (this.#joules ?? 0) + watts * seconds;
+      if (!Number.isFinite(watts)) continue;
+      this.#watts += watts;
+      this.#joules = (this.#joules ?? 0) + watts * seconds;
     }
     if (bytes > 0) this.memoryPeakBytes = Math.max(this.memoryPeakBytes ?? 0, bytes);
   }
