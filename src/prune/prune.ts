@@ -50,7 +50,7 @@ export async function prune(
       `${store.location} cannot be pruned: nothing can be removed from it. Artifacts end by themselves, after the retention that the repository sets`,
     );
   const inventory = await takeInventory(store);
-  const reasons = reasonsToKeep(inventory, choices, now);
+  const reasons = lastingReasons(inventory, choices, now);
   const ages = agesOf(inventory);
   const stays: Judged[] = [];
   const goes: Judged[] = [];
@@ -61,6 +61,18 @@ export async function prune(
   }
   const removed = dryRun ? undefined : await store.remove(new Set(goes.map(({ item }) => item.digest)), now);
   return { stays, goes, bytes: held(goes, stays), freed: removed?.bytes };
+}
+
+/**
+ * Why each record stays, once all that goes has gone. A Package's age is that of what stands on it: without a release that goes it is
+ * older, and may not be one of the last any more. So what is left is judged again until all of it stays, and pruning again removes nothing.
+ */
+function lastingReasons(all: Inventory, choices: Choices, now: number): ReadonlyMap<Digest, string> {
+  for (let left = all; ; ) {
+    const reasons = reasonsToKeep(left, choices, now);
+    if (reasons.size === left.size) return reasons;
+    left = new Map([...left].filter(([digest]) => reasons.has(digest)));
+  }
 }
 
 function sorted(inventory: Inventory): Item[] {
