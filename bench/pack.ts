@@ -103,6 +103,12 @@ async function packInto({ shop, built, run }: LargeRun, commit: Commit, folder: 
   if (packaged.package === undefined) throw new Error('nothing was packaged');
 }
 
+/** Prints the most memory of a process at its end, in KiB; its `maxRSS` would begin with that of the process that spawned it. */
+const TELL_PEAK = `
+import { readFileSync } from 'node:fs';
+process.on('exit', () => process.stderr.write('PEAK ' + /VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]));
+`;
+
 /** The most memory that a process of package-model had at any moment, in MB. */
 async function memory(): Promise<Figure[]> {
   const small = await peakOf(SMALL_MODEL);
@@ -123,8 +129,7 @@ async function memory(): Promise<Figure[]> {
 async function peakOf(sizes: readonly number[]): Promise<number> {
   const large = await makeLargeRun(sizes, true);
   const { shop, built, run } = large;
-  const watch =
-    "data:text/javascript,process.on('exit',()=>process.stderr.write('PEAK '+process.resourceUsage().maxRSS))";
+  const watch = `data:text/javascript,${encodeURIComponent(TELL_PEAK)}`;
   const peaks: number[] = [];
   try {
     for (let round = 0; round < ROUNDS; round++) {

@@ -1,10 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { optionalAmount, optionalDuration } from '../../src/github/amounts.ts';
 import {
   mapping,
-  optionalAmount,
   optionalCommit,
   optionalDigest,
-  optionalDuration,
   optionalText,
   readInputs,
   requiredDigest,

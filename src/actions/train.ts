@@ -1,14 +1,13 @@
 import { isAbsolute, join } from 'node:path';
 import { defineAction, type Job, type Outcome } from '../github/action.ts';
+import { optionalAmount, optionalDuration } from '../github/amounts.ts';
 import { checkEvent, readPayload } from '../github/event.ts';
 import { withConsole, withInertConsole } from '../github/inert.ts';
 import {
   flag,
   mapping,
-  optionalAmount,
   optionalCommit,
   optionalDigest,
-  optionalDuration,
   optionalText,
   plainHttpInput,
   requiredDigest,

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { type Digest, parseDigest } from '../lib/digest.ts';
 import { messageOf, UserError, userErrors } from '../lib/errors.ts';
 import { type JsonObject, json } from '../lib/json.ts';
-import { duration } from '../lib/units.ts';
+import { flag } from './flag.ts';
+
+export { flag };
 
 /** Turns the text of an input into its type; throws a UserError that names the input. */
 export type Reader<T> = (text: string, name: string) => T;
@@ -29,25 +31,6 @@ export const mapping: Reader<JsonObject> = (value, name) => {
   return result.data;
 };
 
-/** A boolean as YAML 1.2's core schema writes it; empty is false. */
-export const flag: Reader<boolean> = (value, name) => {
-  if (/^(true|True|TRUE)$/.test(value)) return true;
-  if (/^(|false|False|FALSE)$/.test(value)) return false;
-  throw new UserError(`input ${name} is ${JSON.stringify(value)}; it may be true or false`);
-};
-
-/** A duration in seconds. */
-const seconds: Reader<number> = (value, name) => {
-  const parsed = duration.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new UserError(`input ${name} is ${JSON.stringify(value)}; give a duration such as 90s, 30m or 4h30m`);
-};
-
-const amount: Reader<number> = (value, name) => {
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
-  throw new UserError(`input ${name} is ${JSON.stringify(value)}; give a number such as 2.5`);
-};
-
 const commit: Reader<string> = (value, name) => {
   if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(value)) return value;
   throw new UserError(
@@ -62,7 +45,8 @@ function required<T>(reader: Reader<T>): Reader<T> {
   };
 }
 
-function optional<T>(reader: Reader<T>): Reader<T | undefined> {
+/** Empty means that the input was not set. */
+export function optional<T>(reader: Reader<T>): Reader<T | undefined> {
   return (value, name) => (value === '' ? undefined : reader(value, name));
 }
 
@@ -70,10 +54,7 @@ export const requiredText = required(text);
 export const optionalText = optional(text);
 export const requiredDigest = required(digest);
 export const optionalDigest = optional(digest);
-/** In seconds. */
-export const optionalDuration = optional(seconds);
 export const optionalCommit = optional(commit);
-export const optionalAmount = optional(amount);
 
 /** Of every action that opens a store: whether its registry may be spoken to without TLS. Read where a store is opened. */
 export const plainHttpInput = { 'plain-http': flag };

@@ -1,6 +1,6 @@
 import type { RegistryPlace } from '../store/registry/open.ts';
 import type { Store } from '../store/store.ts';
-import { flag } from './inputs.ts';
+import { flag } from './flag.ts';
 
 /** What opening a store takes, wherever the action runs. */
 export interface StoreHost extends Pick<RegistryPlace, 'env' | 'log' | 'signal' | 'scratch' | 'githubToken'> {
