@@ -2,7 +2,7 @@ import { codeOf, MachineError, messageOf, UserError } from '../lib/errors.ts';
 import type { Action, Job } from './action.ts';
 import { failureSummary } from './markdown.ts';
 
-const CANCEL_MS = 6500;
+const CANCEL_MS = 9000;
 
 /** The place where an action runs: a step of GitHub Actions, or a command line. */
 export interface Host {
@@ -35,8 +35,8 @@ export async function runAction(name: string, load: () => Promise<Action>, host:
 }
 
 /**
- * What was asked to stop has until shortly before a runner's own patience of 7.5 seconds is over. A training ends its program
- * in that time; an action that has nothing to end need not know of cancellation.
+ * What was asked to stop has until shortly before a runner's own patience of 10 seconds is over (SIGTERM comes after 7.5, SIGKILL then). A
+ * training ends its program and saves its checkpoint in that time; an action that has nothing to end need not know of cancellation.
  */
 async function orCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

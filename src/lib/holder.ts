@@ -23,8 +23,9 @@ export async function pidNamespace(): Promise<string> {
   return `${boot.trim()} ${await readlink('/proc/self/ns/pid').catch(() => '')}`.trim();
 }
 
-/** When a process began (proc(5), starttime); 0 where it is not known. */
+/** When a process began (proc(5), starttime); 0 where it is not known. One that has ended, and that nobody asks for, is not there. */
 async function startOf(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? 'ended' : (fields[19] ?? '0');
 }

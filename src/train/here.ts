@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
 import type { Stored } from '../records/kind.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import { type RunConfig, run } from '../records/run.ts';
@@ -8,7 +9,7 @@ import { putRecord } from '../store/records.ts';
 import { goingOn, segmentsIn } from './account.ts';
 import { keepCheckpoints } from './checkpoints/keep.ts';
 import { markOf, removePlace } from './checkpoints/place.ts';
-import { rescueCheckpoints } from './checkpoints/rescue.ts';
+import { noteOrderly, rescueCheckpoints } from './checkpoints/rescue.ts';
 import type { Restored } from './checkpoints/restore.ts';
 import type { Session } from './checkpoints/session.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
@@ -73,7 +74,7 @@ export async function trainHere(
       await rescueCheckpoints(left, log, deps.data.openStore, { held: session.place, patienceMs: SWEEP_MS });
     });
     // After the sweep, which may have saved a checkpoint that a killed training had made.
-    if (request.force === true) await removePlace(session.place);
+    if (request.force === true) await forget(session, log);
     const findings = await preflight(trainer, request, deps, { folder: root, orphans });
     const workspace = await makeWorkspace(root, training.params);
     if (request.previous !== undefined) await fetchEarlier(handoff, request.previous, workspace.earlier);
@@ -89,10 +90,17 @@ export async function trainHere(
     const { timeBudgetSeconds } = request;
     const isOver = (): boolean =>
       performance.now() - begin >= 1000 * (timeBudgetSeconds ?? Number.POSITIVE_INFINITY);
-    const { restored, keeper } = await keepCheckpoints(session.place, root, trainer.config, deps, (from) => ({
-      metrics: metrics.last,
-      segments: mergeSegments(before, segmentsIn(from), [goingOn(startedAt, from, isOver())]),
-    }));
+    const { restored, keeper } = await keepCheckpoints(
+      session,
+      root,
+      request,
+      trainer.config,
+      deps,
+      (from) => ({
+        metrics: metrics.last,
+        segments: mergeSegments(before, segmentsIn(from), [goingOn(startedAt, from, isOver())]),
+      }),
+    );
     const passed = (performance.now() - begin) / 1000;
     const budgetSeconds = timeBudgetSeconds === undefined ? undefined : timeBudgetSeconds - passed;
     const start = await startOf(trainer.config, training, lease.gpus.length, deps);
@@ -115,7 +123,11 @@ export async function trainHere(
     const isOrderly = ending.exit.signal === null && found.fullDisk === undefined;
     saveNewest = () => keeper.finish(isOrderly, patienceOf(ending));
     isSettled = await (isDone ? keeper.leave() : saveNewest());
-    const evidence = { ...found, checkpointAt: keeper.completeAt };
+    if (!isSettled && isOrderly) await noteOrderly(root);
+    session.lost.throwIfAborted();
+    // A runner that cancels leaves no time, and the post step saves what is left; else only what is durable counts.
+    const isKept = isSettled || ending.cause === 'cancelled';
+    const evidence = { ...found, checkpointAt: isKept ? keeper.completeAt : undefined };
     const endedAt = new Date().toISOString();
     const { state, reason, outputs } = await judge(evidence, { ...trainer.config, timeBudgetSeconds }, () =>
       collectOutputs(handoff, workspace.output),
@@ -134,11 +146,16 @@ export async function trainHere(
       ...(state !== 'succeeded' && keeper.newest !== undefined && { checkpoint: markOf(keeper.newest) }),
       machine: describeMachine(prepared.python, lease.gpus),
     };
-    if (state === 'disk-full') await makeRoom(workspace);
+    if (state === 'disk-full') {
+      await makeRoom(workspace);
+      // Now there may be room for a checkpoint, and after that for the Run.
+      isSettled = await saveNewest();
+      if (isSettled) await removeWorkspace(workspace.checkpoints).catch(() => {});
+    }
     const last = await lastLines(workspace.log, 20);
     const layers = [...outputs, ...(await collectTrace(handoff, workspace))];
     const record = await putRecord(handoff, run, { config, layers, subject: trainer });
-    if (state === 'succeeded') await removePlace(session.place);
+    if (state === 'succeeded') await forget(session, log);
     return { trainer, run: record, series: metrics.series, lastLines: last, isReused: false, findings };
   } catch (error) {
     // Also after a program that ended well, of which nothing could be recorded: then it has to go on from somewhere.
@@ -149,7 +166,8 @@ export async function trainHere(
     leave();
     // What there was no time for is in it, and is the post step's or the next training's to save.
     if (isSettled) {
-      await removeWorkspace(root);
+      // What a container of the program's wrote may not be ours to remove.
+      await removeWorkspace(root).catch((error: unknown) => log.warning(messageOf(error)));
       deps.remember(undefined);
     }
   }
@@ -157,12 +175,21 @@ export async function trainHere(
 
 /** How long the training that has the checkpoints of a workspace is waited for; the workspace stays then. */
 const SWEEP_MS = 2000;
+/** Removes a training's checkpoints; those that cannot be removed, as in many registries, do no harm. */
+async function forget({ place }: Session, log: Log): Promise<void> {
+  await removePlace(place).catch((error: unknown) =>
+    log.warning(`the checkpoints in ${place.store.location} stay: ${messageOf(error)}`),
+  );
+}
+
 /** A runner that cancels kills the step 10 seconds after its first signal; a checkpoint has to be durable before. */
 const CANCEL_MS = 7000;
+/** A cancellation may come long after a time budget was used up. */
+const LEAST_MS = 1500;
 
 /** How long the newest checkpoint may take to be made durable, in milliseconds; undefined where nobody is in a hurry. */
 function patienceOf({ cause, askedAt = Date.now() }: Ending): number | undefined {
-  return cause === 'cancelled' ? Math.max(500, askedAt + CANCEL_MS - Date.now()) : undefined;
+  return cause === 'cancelled' ? Math.max(LEAST_MS, askedAt + CANCEL_MS - Date.now()) : undefined;
 }
 
 function withVariables(prepared: Prepared, restored: Restored | undefined, { visible }: GpuLease): Prepared {

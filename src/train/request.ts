@@ -61,7 +61,7 @@ export interface TrainDeps {
   readonly leases: string;
   /** The folder in which the jobs of a runner work; undefined outside a job. */
   readonly workFolder: string | undefined;
-  /** Where trainings that Slurm runs work: a folder on a disk that its nodes see, too. */
+  /** Where trainings work whose hand-off is no folder, and those that Slurm runs: on a disk that its nodes see, too. */
   readonly jobs: string;
   /** Where Python environments are kept between trainings. */
   readonly environments: string;

@@ -1,3 +1,4 @@
+import { messageOf } from '../lib/errors.ts';
 import { trainingOf } from '../records/training.ts';
 import { getTrainer } from '../store/programs.ts';
 import { findFinished } from './checkpoints/finished.ts';
@@ -30,6 +31,6 @@ export async function train(request: TrainRequest, deps: TrainDeps): Promise<Tra
     const signal = AbortSignal.any([deps.signal, session.lost]);
     return await trainHere(request, { trainer, training, session, begin }, { ...deps, signal });
   } finally {
-    await session.release();
+    await session.release().catch((error: unknown) => log.warning(messageOf(error)));
   }
 }

@@ -50,8 +50,8 @@ export async function removeWorkspace(root: string): Promise<void> {
 }
 
 /** Removes what no Run of a training that failed keeps, where the disk has no room for the Run itself. */
-export async function makeRoom({ source, output, checkpoints, mlflow }: Workspace): Promise<void> {
-  for (const folder of [source, output, checkpoints, mlflow]) await removeWorkspace(folder).catch(() => {});
+export async function makeRoom({ source, output, mlflow }: Workspace): Promise<void> {
+  for (const folder of [source, output, mlflow]) await removeWorkspace(folder).catch(() => {});
 }
 
 async function unlock(folder: string): Promise<void> {

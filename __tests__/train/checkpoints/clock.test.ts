@@ -17,7 +17,7 @@ test('the newest checkpoint is the one that was completed last, though the clock
   const log = recordingLog();
   const policy = { keep: 5 };
   const now = () => ({ metrics: {}, segments: [] });
-  const keeper = new Keeper({ place, folder, policy, durable: [], log, now });
+  const keeper = new Keeper({ place, folder, policy, durable: [], lastSequence: 0, log, now });
   const write = async (name: string, hours: number): Promise<void> => {
     const time = new Date(Date.now() + hours * 3_600_000);
     await writeFile(join(folder, `${name}.tmp`), name);

@@ -36,6 +36,7 @@ async function begin(policy: CheckpointPolicy = { keep: 2 }): Promise<Keeper> {
     policy,
     log,
     durable: await listCheckpoints(place, () => {}),
+    lastSequence: (await listCheckpoints(place, () => {}))[0]?.config.sequence ?? 0,
     now: () => ({ metrics, segments: [] }),
   });
   await keeper.start();

@@ -28,6 +28,10 @@ export interface Keeping {
   readonly folder: string;
   readonly policy: CheckpointPolicy;
   readonly log: Log;
+  /** The largest number that a checkpoint of the training has. */
+  readonly lastSequence: number;
+  /** Aborted when another took this training over: then the place is not ours any more. */
+  readonly lost?: AbortSignal;
   /** What is durable already, the newest first. */
   readonly durable: readonly Checkpoint[];
   now(): Circumstances;
@@ -43,6 +47,7 @@ export class Keeper {
   /** By name, the state in which an entry was seen last, and since when it is complete. */
   readonly #seen = new Map<string, { readonly key: string; readonly completeAt: number | undefined }>();
   #durable: readonly Checkpoint[];
+  #sequence: number;
   #newest: { readonly entry: Entry; readonly completeAt: number } | undefined;
   #saved: string | undefined;
   /** What failed a moment ago is not tried again at once. */
@@ -53,6 +58,7 @@ export class Keeper {
   constructor(keeping: Keeping) {
     this.#keeping = keeping;
     this.#durable = keeping.durable;
+    this.#sequence = keeping.lastSequence;
   }
 
   /** When the newest complete checkpoint of this run was first seen to be complete, in milliseconds since 1970. */
@@ -131,7 +137,11 @@ export class Keeper {
       }
       const before = this.#seen.get(name);
       const isSame = before?.key === key;
-      const isComplete = sign === 'complete' || (sign === 'unknown' && (isSame || isFinal));
+      const isComplete =
+        sign === 'complete' ||
+        (isSame && sign !== 'unfinished') ||
+        (sign === 'signed' && this.#over.signal.aborted) ||
+        (sign === 'unknown' && isFinal);
       const known = isSame ? before.completeAt : undefined;
       const completeAt = isComplete ? (known ?? Date.now()) : undefined;
       this.#seen.set(name, { key, completeAt });
@@ -165,13 +175,14 @@ export class Keeper {
   }
 
   async #save(entry: Entry, completeAt: number, isGentle: boolean): Promise<void> {
-    const { place, folder, policy, log, now } = this.#keeping;
+    const { place, folder, policy, log, now, lost } = this.#keeping;
+    lost?.throwIfAborted();
     const { metrics, segments } = now();
     const step = stepOf(entry.name, metrics);
     const begin = performance.now();
     const config = {
       trainingId: place.trainingId,
-      sequence: (this.newest?.config.sequence ?? 0) + 1,
+      sequence: ++this.#sequence,
       name: entry.name,
       form: entry.form,
       ...(step !== undefined && { step }),
@@ -180,6 +191,7 @@ export class Keeper {
       segments: [...segments],
     };
     const made = await saveCheckpoint(place, folder, entry, config, isGentle);
+    lost?.throwIfAborted();
     log.info(`checkpoint ${entry.name} is durable (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
     // What a killed training had made durable itself takes no second place among those that stay.
     const before = this.newest;
@@ -187,12 +199,15 @@ export class Keeper {
       before?.config.name === made.config.name &&
       isDeepStrictEqual(before.manifest.layers, made.manifest.layers)
     )
-      return removeCheckpoints(place, [made]);
+      return this.#remove([made]);
     const all = [made, ...this.#durable];
     const kept = chooseKept(all, policy);
     this.#durable = all.filter((one) => kept.has(one.digest));
-    const old = all.filter((one) => !kept.has(one.digest));
-    await removeCheckpoints(place, old).catch((error: unknown) =>
+    await this.#remove(all.filter((one) => !kept.has(one.digest)));
+  }
+
+  async #remove(old: readonly Checkpoint[]): Promise<void> {
+    await removeCheckpoints(this.#keeping.place, old).catch((error: unknown) =>
       this.#tell(`older checkpoints are not removed: ${messageOf(error)}`),
     );
   }

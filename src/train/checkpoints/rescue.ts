@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { MachineError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
 import type { Log } from '../../lib/log.ts';
 import { digest } from '../../records/oci.ts';
@@ -20,11 +21,19 @@ const note = z.strictObject({
   trainingId: digest,
   policy: checkpointPolicy,
   segments: z.array(segment),
+  /** Whether the program had ended in its own time when this process had none left. */
+  isOrderly: z.boolean().default(false),
 });
 
 /** Says in a workspace where its checkpoints belong. */
-export async function leaveNote(root: string, text: z.infer<typeof note>): Promise<void> {
+export async function leaveNote(root: string, text: z.input<typeof note>): Promise<void> {
   await writeFile(join(root, NOTE), JSON.stringify(text));
+}
+
+/** Adds that the program had ended in its own time, so that what nobody writes to any more is whole. */
+export async function noteOrderly(root: string): Promise<void> {
+  const parsed = note.safeParse(tryJson(await readFile(join(root, NOTE), 'utf8').catch(() => '')));
+  if (parsed.success) await leaveNote(root, { ...parsed.data, isOrderly: true });
 }
 
 /**
@@ -44,7 +53,7 @@ export async function rescueCheckpoints(
   const text = await readFile(join(root, NOTE), 'utf8').catch(() => '');
   const parsed = note.safeParse(tryJson(text));
   if (!parsed.success) return;
-  const { place: value, trainingId, policy, segments } = parsed.data;
+  const { place: value, trainingId, policy, segments, isOrderly } = parsed.data;
   const place = await openPlace(value, trainingId, openStore);
   const isHeld =
     held?.trainingId === trainingId &&
@@ -60,10 +69,12 @@ export async function rescueCheckpoints(
       folder,
       policy,
       durable,
+      lastSequence: durable[0]?.config.sequence ?? 0,
       log,
       now: () => ({ metrics: {}, segments }),
     });
-    await keeper.finish(false);
+    if (!(await keeper.finish(isOrderly)))
+      throw new MachineError(`the newest checkpoint in ${root} could not be made durable`);
     await rm(join(root, NOTE), { force: true });
   } finally {
     await lock?.release();

@@ -23,10 +23,10 @@ export interface Entry {
   /** When its newest file was written, in nanoseconds since 1970. */
   readonly writtenNs: bigint;
   /**
-   * `complete`: by the framework's own sign, or renamed into its place; `unfinished`: a sign is missing; `unknown`: nothing says, and only
-   * that nobody writes to it any more.
+   * `complete`: renamed into its place; `signed`: its framework's last file is there, and may be on its way while the program runs;
+   * `unfinished`: such a sign is missing; `unknown`: nothing says, only that nobody writes to it any more.
    */
-  readonly sign: 'complete' | 'unfinished' | 'unknown';
+  readonly sign: 'complete' | 'signed' | 'unfinished' | 'unknown';
   /** Why it cannot be taken, such as a link in it. */
   readonly problem: string | undefined;
 }
@@ -78,10 +78,10 @@ async function lookInto(path: string, name: string, state: FileState): Promise<E
 
 function signOf(name: string, files: readonly TreeFile[], state: FileState): Entry['sign'] {
   const has = (file: string): boolean => files.some(({ path }) => path === file);
-  if (/^checkpoint-\d+$/.test(name) && !has(STATE)) return isRenamed(state) ? 'complete' : 'unfinished';
-  if (files.some(({ path }) => path.endsWith('.distcp')))
-    return files.some(({ path }) => path.split('/').at(-1) === METADATA) ? 'unknown' : 'unfinished';
   if (isRenamed(state)) return 'complete';
+  if (/^checkpoint-\d+$/.test(name)) return has(STATE) ? 'signed' : 'unfinished';
+  if (files.some(({ path }) => path.endsWith('.distcp')))
+    return files.some(({ path }) => path.split('/').at(-1) === METADATA) ? 'signed' : 'unfinished';
   return files.some(({ path }) => UNFINISHED_FILE.test(path)) ? 'unfinished' : 'unknown';
 }
 

@@ -2,6 +2,9 @@ import type { TrainerConfig } from '../../records/program.ts';
 import type { TrainDeps, TrainRequest } from '../request.ts';
 import { type GpuLease, leaseGpus } from './lease.ts';
 
+/** In seconds; no job waits longer for its turn either. */
+const DAY = 86_400;
+
 /**
  * Leases the GPUs that a trainer asks for, on this machine; Slurm gives those of its nodes.
  * @param marker of all processes of its program
@@ -10,7 +13,7 @@ import { type GpuLease, leaseGpus } from './lease.ts';
 export async function leaseFor(
   { name, resources, launcher }: TrainerConfig,
   marker: string,
-  { gpuWaitSeconds }: TrainRequest,
+  { gpuWaitSeconds, timeBudgetSeconds }: TrainRequest,
   deps: TrainDeps,
 ): Promise<GpuLease> {
   if (launcher.kind === 'slurm') return { gpus: [], visible: {}, release: async () => {} };
@@ -20,7 +23,8 @@ export async function leaseFor(
       memoryBytes: resources['gpu-memory'],
       marker,
       name,
-      waitSeconds: gpuWaitSeconds,
+      // A program that begins when its time is over has no use of a GPU.
+      waitSeconds: Math.min(gpuWaitSeconds ?? DAY, timeBudgetSeconds ?? DAY),
     },
     { ...deps, folder: deps.leases },
   );

@@ -94,6 +94,9 @@ export async function leaseGpus(request: LeaseRequest, deps: LeaseDeps): Promise
   }
 }
 
+/** In a row, of the tool of a GPU's vendor. */
+const MOST_FAILURES = 3;
+
 async function takeInTurn(
   own: Filed,
   { count, waitSeconds = 86_400 }: LeaseRequest,
@@ -103,13 +106,24 @@ async function takeInTurn(
 ): Promise<Gpu[]> {
   const { folder, log, signal, pollMs = 3000, tellMs = 60_000 } = deps;
   const begin = performance.now();
+  let failures = 0;
   for (let told = 0; ; ) {
     const others = await census.others(own.file);
     const held = heldBy(others, fitting);
     const before = others.filter((one) => one.gpus.length === 0 && isBefore(one, own)).length;
     const unleased = fitting.filter((gpu) => !held.has(gpu));
     if (before === 0 && unleased.length >= count) {
-      for (const [gpu, process] of await foreignProcesses(unleased, others, deps)) held.set(gpu, process);
+      const foreign = await foreignProcesses(unleased, others, deps).catch((error: unknown) => {
+        // One answer that does not come is no reason to give up a place after hours.
+        if (signal.aborted || ++failures === MOST_FAILURES) throw error;
+        return undefined;
+      });
+      if (foreign === undefined) {
+        await sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        continue;
+      }
+      failures = 0;
+      for (const [gpu, process] of foreign) held.set(gpu, process);
       const free = unleased.filter((gpu) => !held.has(gpu));
       if (free.length >= count) {
         const chosen = smallest(free, count);

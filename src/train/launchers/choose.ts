@@ -34,9 +34,12 @@ export async function startOf(
   }
 }
 
-/** A new folder for a training: with Slurm on a disk that the nodes see, else where its outputs need not be copied. */
+/**
+ * A new folder for a training, which outlives this process should that be killed: with a folder as hand-off on its disk, so that outputs
+ * need not be copied; with Slurm on a disk that the nodes see.
+ */
 export async function scratchOf({ launcher }: TrainerConfig, { jobs, handoff }: TrainDeps): Promise<string> {
-  if (launcher.kind !== 'slurm') return handoff.scratch();
+  if (launcher.kind !== 'slurm' && handoff.pathOf !== undefined) return handoff.scratch();
   await mkdir(jobs, { recursive: true });
   return mkdtemp(join(jobs, 'training-'));
 }
