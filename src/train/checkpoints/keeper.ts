@@ -6,7 +6,7 @@ import type { CheckpointPolicy } from '../../records/program.ts';
 import type { Segment } from '../../records/run.ts';
 import { type Checkpoint, type Place, removeCheckpoints, saveCheckpoint } from './place.ts';
 import { chooseKept } from './policy.ts';
-import { type Entry, look, scan } from './scan.ts';
+import { type Entry, look, newestFirst, scan } from './scan.ts';
 import { stepOf } from './step.ts';
 
 /** Between two looks at the program's folder. */
@@ -44,11 +44,17 @@ export class Keeper {
   readonly #told = new Set<string>();
   /** What was in the folder before the program began. */
   readonly #given = new Set<string>();
-  /** By name, the state in which an entry was seen last, and since when it is complete. */
-  readonly #seen = new Map<string, { readonly key: string; readonly completeAt: number | undefined }>();
+  #looks = 0;
+  /** By name, the state in which an entry was seen last, at which look it came to that, and since when it is complete. */
+  readonly #seen = new Map<
+    string,
+    { readonly key: string; readonly came: number; readonly completeAt: number | undefined }
+  >();
   #durable: readonly Checkpoint[];
   #sequence: number;
-  #newest: { readonly entry: Entry; readonly completeAt: number } | undefined;
+  #newest: { readonly entry: Entry; readonly came: number; readonly completeAt: number } | undefined;
+  /** What came before this look is not the newest any more. */
+  #floor = 0;
   #saved: string | undefined;
   /** What failed a moment ago is not tried again at once. */
   #notBefore = 0;
@@ -124,11 +130,12 @@ export class Keeper {
   }
 
   /**
-   * An entry without a sign is complete when it is at the second look what it was at the first. The newest is the one that became complete
-   * last; only of those found at one look it is the one written last: clocks jump.
+   * An entry without a sign is complete when it is at the second look what it was at the first. The newest is the one that came last; only
+   * of those that came between two looks it is the one written last: clocks jump.
    */
   async #look(isFinal: boolean): Promise<void> {
-    for (const entry of (await scan(this.#keeping.folder)).toReversed()) {
+    this.#looks++;
+    for (const entry of await scan(this.#keeping.folder)) {
       const { name, key, sign, problem } = entry;
       if (this.#given.has(key)) continue;
       if (problem !== undefined) {
@@ -142,11 +149,17 @@ export class Keeper {
         (isSame && sign !== 'unfinished') ||
         (sign === 'signed' && this.#over.signal.aborted) ||
         (sign === 'unknown' && isFinal);
-      const known = isSame ? before.completeAt : undefined;
-      const completeAt = isComplete ? (known ?? Date.now()) : undefined;
-      this.#seen.set(name, { key, completeAt });
-      if (completeAt !== undefined && known === undefined) this.#newest = { entry, completeAt };
+      const came = isSame ? before.came : this.#looks;
+      const completeAt = isComplete ? ((isSame ? before.completeAt : undefined) ?? Date.now()) : undefined;
+      this.#seen.set(name, { key, came, completeAt });
+      if (completeAt !== undefined && this.#isNewer(entry, came)) this.#newest = { entry, came, completeAt };
     }
+  }
+
+  #isNewer(entry: Entry, came: number): boolean {
+    const newest = this.#newest;
+    if (came !== newest?.came) return came > (newest?.came ?? this.#floor);
+    return newestFirst(entry, newest.entry) < 0;
   }
 
   /** One at a time, each the newest when its turn comes. */
@@ -170,7 +183,10 @@ export class Keeper {
   /** Whether the program has changed or removed it meanwhile; then the next look tells what is there instead. */
   async #isOutdated({ name, key }: Entry): Promise<boolean> {
     const isOld = (await look(this.#keeping.folder, name).catch(() => undefined))?.key !== key;
-    if (isOld && this.#newest?.entry.key === key) this.#newest = undefined;
+    if (isOld && this.#newest?.entry.key === key) {
+      this.#floor = this.#newest.came;
+      this.#newest = undefined;
+    }
     return isOld;
   }
 

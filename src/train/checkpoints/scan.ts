@@ -44,7 +44,7 @@ export async function scan(folder: string): Promise<Entry[]> {
 }
 
 /** Times come in steps of some milliseconds; of two within one step the later has the larger number in its name. */
-function newestFirst(a: Entry, b: Entry): number {
+export function newestFirst(a: Entry, b: Entry): number {
   if (a.writtenNs !== b.writtenNs) return a.writtenNs > b.writtenNs ? -1 : 1;
   return b.name.localeCompare(a.name, 'en', { numeric: true });
 }
