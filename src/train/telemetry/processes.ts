@@ -6,6 +6,8 @@ const TICKS = 100;
 const PAGE = 4096;
 /** Finding processes reads the environment of each; those that are known are asked more often. */
 const SEARCH_EVERY = 3;
+/** A program starts its processes in the beginning. */
+const FIRST_SEARCHES = 4;
 
 /** Processor time and memory of all processes with a marker, sampled. */
 export class ProcessUse {
@@ -21,8 +23,9 @@ export class ProcessUse {
   }
 
   async sample(): Promise<void> {
-    if (this.#count++ % SEARCH_EVERY === 0)
+    if (this.#count < FIRST_SEARCHES || this.#count % SEARCH_EVERY === 0)
       this.#pids = (await findGroup(this.#marker)).map(({ pid }) => pid).filter((pid) => pid > 0);
+    this.#count++;
     const looks = await Promise.all(this.#pids.map(look));
     const sum = (pick: (one: Look) => number): number => looks.reduce((total, one) => total + pick(one), 0);
     this.memoryPeakBytes = Math.max(this.memoryPeakBytes, PAGE * sum(({ pages }) => pages));

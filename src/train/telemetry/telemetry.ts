@@ -8,7 +8,7 @@ import { ProcessUse } from './processes.ts';
 
 /** Between two samples: often enough for a mean over hours, and too seldom to cost anything. */
 const SAMPLE_MS = 10_000;
-/** The first one is early, so that a short program has been seen at all. */
+/** The first ones come sooner, so that a short program has been seen, too. */
 const FIRST_MS = 1000;
 
 export interface Measured {
@@ -49,7 +49,11 @@ export function startTelemetry(
     });
   };
   const work = async (): Promise<void> => {
-    for (let pause = Math.min(FIRST_MS, everyMs); !over.signal.aborted; pause = everyMs) {
+    for (
+      let pause = Math.min(FIRST_MS, everyMs);
+      !over.signal.aborted;
+      pause = Math.min(2 * pause, everyMs)
+    ) {
       await sleep(pause, undefined, { signal: over.signal, ref: false }).catch(() => {});
       if (!over.signal.aborted) await sample();
     }
