@@ -58,16 +58,22 @@ export async function transfer({ isShort }: { isShort: boolean }): Promise<Figur
       const changed = await packFiles(join(folder, `layout-${round}`), await changeOne(files, size));
       await settle();
       all.again.push(await seconds(() => push(place, `ours-${round}`, changed)));
+      // What one has written is gone before the other begins: else memory is full of it, and whoever comes second is slower.
       const pulls = [
-        async () => all.orasPull.push(await seconds(() => orasPull(place, `oras-${round}`))),
-        async () => all.pull.push(await seconds(() => pull(place, `ours-${round}`, changed))),
+        async () => {
+          all.orasPull.push(await seconds(() => orasPull(place, `oras-${round}`)));
+          await rm(join(folder, 'oras-pulled'), { recursive: true });
+        },
+        async () => {
+          all.pull.push(await seconds(() => pull(place, `ours-${round}`, changed)));
+          await rm(join(folder, 'pulled'), { recursive: true });
+        },
       ];
       for (const work of round % 2 === 0 ? pulls : pulls.reverse()) {
         await settle();
         await work();
       }
-      for (const used of [`layout-${round}`, 'pulled', 'oras-pulled'])
-        await rm(join(folder, used), { recursive: true });
+      await rm(join(folder, `layout-${round}`), { recursive: true });
     }
     const ratio = (a: readonly number[], b: readonly number[]): number => median(a) / median(b);
     const how = `4 × ${megabytes} MB, distribution v3 on this machine; median of ${ROUNDS}, taken in turn`;
