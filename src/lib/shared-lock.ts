@@ -41,8 +41,7 @@ export async function takeSharedLock(
   folder: string,
   { signal, onWait, beats = BEATS }: Waiting,
 ): Promise<SharedLock> {
-  const place = await machineName();
-  const token = `${place}.${await holderOf(process.pid)}.${randomBytes(6).toString('hex')}`;
+  const token = await lockToken();
   const temporary = aside(folder);
   await mkdir(temporary, { recursive: true });
   const seen = new Map<string, { readonly text: string; readonly at: number }>();
@@ -51,7 +50,7 @@ export async function takeSharedLock(
     while (!(await renameOntoEmpty(temporary, folder))) {
       signal.throwIfAborted();
       for (const holder of await readdir(folder).catch(() => [])) {
-        if (await isGone(join(folder, holder), holder, place, seen, beats))
+        if (await isGone(join(folder, holder), holder, seen, beats))
           await rm(join(folder, holder), { force: true });
         else onWait(holder);
       }
@@ -101,12 +100,11 @@ function hold(folder: string, token: string, { everyMs }: Beats): SharedLock {
 async function isGone(
   file: string,
   holder: string,
-  place: string,
   seen: Map<string, { readonly text: string; readonly at: number }>,
   { patienceMs }: Beats,
 ): Promise<boolean> {
-  const [where = '', who = ''] = holder.split('.');
-  if (where === place) return !(await lives(who));
+  const isAlive = await livesHere(holder);
+  if (isAlive !== undefined) return !isAlive;
   const text = await readFile(file, 'utf8').catch(() => '');
   const before = seen.get(holder);
   const now = performance.now();
@@ -114,11 +112,24 @@ async function isGone(
   return before !== undefined && before.text === text && now - before.at > patienceMs;
 }
 
+/** A name for this process as a holder, which no other attempt has: `MACHINE.PID-START.RANDOM`. */
+export async function lockToken(): Promise<string> {
+  return `${await machineName()}.${await holderOf(process.pid)}.${randomBytes(6).toString('hex')}`;
+}
+
+/** Whether the process that a token names lives; undefined for one of another machine, which cannot be asked. */
+export async function livesHere(token: string): Promise<boolean | undefined> {
+  const [where, who = ''] = token.split('.');
+  return where === (await machineName()) ? lives(who) : undefined;
+}
+
+/** The number of the process that a token names, on its machine. */
+export function pidIn(token: string): string {
+  return /^\w+\.(\d+)/.exec(token)?.[1] ?? 'unknown';
+}
+
 /** This machine, in this boot and container: within it the numbers of processes mean the same. */
 export async function machineName(): Promise<string> {
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => hostname());
-  return createHash('sha256')
-    .update(`${boot} ${await pidNamespace()}`)
-    .digest('hex')
-    .slice(0, 12);
+  const name = (await pidNamespace()) || hostname();
+  return createHash('sha256').update(name).digest('hex').slice(0, 12);
 }

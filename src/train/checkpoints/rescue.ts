@@ -32,8 +32,12 @@ export async function leaveNote(root: string, text: z.input<typeof note>): Promi
 
 /** Adds that the program had ended in its own time, so that what nobody writes to any more is whole. */
 export async function noteOrderly(root: string): Promise<void> {
-  const parsed = note.safeParse(tryJson(await readFile(join(root, NOTE), 'utf8').catch(() => '')));
-  if (parsed.success) await leaveNote(root, { ...parsed.data, isOrderly: true });
+  const found = await readNote(root);
+  if (found !== undefined) await leaveNote(root, { ...found, isOrderly: true });
+}
+
+async function readNote(root: string): Promise<z.infer<typeof note> | undefined> {
+  return note.safeParse(tryJson(await readFile(join(root, NOTE), 'utf8').catch(() => ''))).data;
 }
 
 /**
@@ -50,10 +54,9 @@ export async function rescueCheckpoints(
   openStore: (value: string, what: string) => Promise<Store>,
   { held, patienceMs }: { held?: Place; patienceMs: number },
 ): Promise<void> {
-  const text = await readFile(join(root, NOTE), 'utf8').catch(() => '');
-  const parsed = note.safeParse(tryJson(text));
-  if (!parsed.success) return;
-  const { place: value, trainingId, policy, segments, isOrderly } = parsed.data;
+  const found = await readNote(root);
+  if (found === undefined) return;
+  const { place: value, trainingId, policy, segments, isOrderly } = found;
   const place = await openPlace(value, trainingId, openStore);
   const isHeld =
     held?.trainingId === trainingId &&

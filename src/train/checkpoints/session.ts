@@ -1,4 +1,5 @@
 import { messageOf } from '../../lib/errors.ts';
+import { pidIn } from '../../lib/shared-lock.ts';
 import type { RunConfig } from '../../records/run.ts';
 import type { TrainDeps } from '../request.ts';
 import { takeLock } from './lock.ts';
@@ -29,8 +30,7 @@ export async function openSession(trainingId: RunConfig['trainingId'], deps: Tra
     hasWaited = true;
     if (performance.now() < next) return;
     next = performance.now() + WAIT_LINE_MS;
-    const pid = holder.split('.')[1]?.split('-')[0];
-    log.info(`another job trains the same (process ${pid} on its machine); waiting for it`);
+    log.info(`another job trains the same (process ${pidIn(holder)} on its machine); waiting for it`);
   };
   const lock = await takeLock(place, { signal, onWait });
   const lost = new AbortController();

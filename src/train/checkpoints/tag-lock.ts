@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Digest, hexOf } from '../../lib/digest.ts';
 import { MachineError } from '../../lib/errors.ts';
-import { holderOf, lives } from '../../lib/holder.ts';
 import { canonicalBytes } from '../../lib/json.ts';
-import { type Beats, machineName, type SharedLock, type Waiting } from '../../lib/shared-lock.ts';
+import { type Beats, livesHere, lockToken, type SharedLock, type Waiting } from '../../lib/shared-lock.ts';
 import { EMPTY, EMPTY_LAYER, IMAGE_MANIFEST, manifestOf } from '../../records/oci.ts';
 import type { Store } from '../../store/store.ts';
 
@@ -28,8 +26,7 @@ export async function takeTagLock(
   contestMs = CONTEST_MS,
 ): Promise<SharedLock> {
   const tag = `lock-${hexOf(trainingId, 16)}`;
-  const machine = await machineName();
-  const token = `${machine}.${await holderOf(process.pid)}.${randomBytes(6).toString('hex')}`;
+  const token = await lockToken();
   let seen: { readonly digest: Digest; readonly at: number } | undefined;
   for (;;) {
     signal.throwIfAborted();
@@ -37,7 +34,7 @@ export async function takeTagLock(
     if (seen?.digest !== found) seen = found && { digest: found, at: performance.now() };
     const holder = found === undefined ? '' : await holderIn(store, found);
     const isSilent = seen !== undefined && performance.now() - seen.at > beats.patienceMs;
-    if (holder === '' || isSilent || (await isDeadHere(holder, machine))) {
+    if (holder === '' || isSilent || (await livesHere(holder)) === false) {
       const mine = await write(store, tag, token, 0);
       await sleep(contestMs, undefined, { signal }).catch(() => {});
       if ((await store.resolve(tag)) === mine) return hold(store, tag, token, mine, beats);
@@ -105,9 +102,4 @@ async function write(store: Store, tag: string, holder: string, count: number): 
 async function holderIn(store: Store, digest: Digest): Promise<string> {
   const bytes = await store.get(digest);
   return (bytes && manifestOf(bytes, store.location).annotations?.[HOLDER]) ?? '';
-}
-
-async function isDeadHere(holder: string, machine: string): Promise<boolean> {
-  const [where = '', who = ''] = holder.split('.');
-  return where === machine && !(await lives(who));
 }
