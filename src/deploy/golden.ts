@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { messageOf, UserError, userErrors } from '../lib/errors.ts';
-import { ask, type HttpPlace } from '../lib/http.ts';
 import { json } from '../lib/json.ts';
 import { differenceOf, short } from './compare.ts';
+import type { Ask } from './target.ts';
 
 const TIMEOUT_SECONDS = 30;
 
@@ -61,7 +61,7 @@ export function parseGolden(text: string, file: string): Golden[] {
 
 /** Asks one golden request, and compares the answer. */
 export async function askGolden(
-  place: HttpPlace,
+  ask: Ask,
   golden: Golden,
   tolerance: number,
   signal?: AbortSignal,
@@ -70,7 +70,7 @@ export async function askGolden(
   const type = typeof body === 'object' ? { 'content-type': 'application/json' } : {};
   const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
   const started = performance.now();
-  const result = await ask(place, {
+  const result = await ask({
     method,
     path,
     headers: { ...type, ...headers },

@@ -1,12 +1,7 @@
-import { z } from 'zod';
-import { type Digest, hexOf } from '../lib/digest.ts';
-import { ask, type HttpPlace } from '../lib/http.ts';
-import { tryJson } from '../lib/json.ts';
+import type { Digest } from '../lib/digest.ts';
 import type { Check } from '../records/deployment.ts';
-import { digest } from '../records/oci.ts';
 import { askGolden, type Golden, type GoldenResult, percentile } from './golden.ts';
-import { RELEASE_PATH } from './process/protocol.ts';
-import { Refused } from './target.ts';
+import { type Ask, Refused, type Target } from './target.ts';
 
 /** What a release has to answer. */
 export interface Probes {
@@ -17,17 +12,15 @@ export interface Probes {
 /** How many golden requests are asked in public, where users wait, too. */
 const IN_PUBLIC = 3;
 
-const served = z.object({ release: digest.nullable(), state: z.string().optional() });
-
 /** Asks a server that nobody else asks all golden requests, one after another; up to one that gets no answer. */
 export async function askAll(
-  place: HttpPlace,
+  ask: Ask,
   { golden, tolerance }: Probes,
   signal: AbortSignal,
 ): Promise<GoldenResult[]> {
   const results: GoldenResult[] = [];
   for (const request of golden) {
-    const result = await askGolden(place, request, tolerance, signal);
+    const result = await askGolden(ask, request, tolerance, signal);
     results.push(result);
     if (!result.answered) break;
   }
@@ -51,18 +44,15 @@ export function judgeGolden(results: readonly GoldenResult[], note: (check: Chec
 }
 
 /**
- * Proves in public that a release serves: by name, and by a few golden requests.
+ * Proves in public that a release serves: by the target's own word, and by a few golden requests.
  * Throws Refused or MachineError when it does not.
  */
-export async function proveServing(place: HttpPlace, release: Digest, probes: Probes): Promise<Check[]> {
-  const answer = await ask(place, { path: RELEASE_PATH, timeoutSeconds: 10 });
-  const found = served.safeParse(tryJson(answer.body));
-  if (found.data?.release !== release || found.data.state !== 'up')
-    throw new Refused(`${RELEASE_PATH} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
-  const checks: Check[] = [{ name: 'release in public', passed: true, detail: hexOf(release, 12) }];
+export async function proveServing(target: Target, release: Digest, probes: Probes): Promise<Check[]> {
+  const detail = await target.identify(release);
+  const checks: Check[] = [{ name: 'release in public', passed: true, detail }];
   const results: GoldenResult[] = [];
   for (const golden of probes.golden.slice(0, IN_PUBLIC))
-    results.push(await askGolden(place, golden, probes.tolerance));
+    results.push(await askGolden(target.public, golden, probes.tolerance));
   const differing = results.find(({ difference }) => difference !== undefined);
   if (differing !== undefined)
     throw new Refused(`in public, golden request ${differing.golden.line}: ${differing.difference}`);

@@ -54,7 +54,7 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
   };
 
   if (serving?.release === release && serving.asWanted) {
-    const [found, problem] = await attempt(() => proveServing(target.public, release, probes));
+    const [found, problem] = await attempt(() => proveServing(target, release, probes));
     if (found !== undefined) {
       found.forEach(note);
       return end('unchanged');
@@ -72,7 +72,7 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     signal.throwIfAborted();
     await target.switch();
     switched = true;
-    (await proveServing(target.public, release, probes)).forEach(note);
+    (await proveServing(target, release, probes)).forEach(note);
     await target.commit();
     return end('live');
   } catch (error) {
@@ -96,7 +96,7 @@ async function restore(
 ): Promise<boolean> {
   const [checks, problem] = await attempt(async () => {
     await (switched ? target.revert() : target.abandon());
-    return before === null ? [] : proveServing(target.public, before, await probesOf(before));
+    return before === null ? [] : proveServing(target, before, await probesOf(before));
   });
   for (const check of checks ?? []) note({ ...check, name: `${check.name} (the one before)` });
   if (checks === undefined) note({ name: 'the one before', passed: false, detail: messageOf(problem) });

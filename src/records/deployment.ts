@@ -5,9 +5,20 @@ import { digest } from './oci.ts';
 
 /**
  * `live`: it serves, proved · `unchanged`: it served already, proved · `refused`: it failed before the switch, the old
- * one never stopped · `rolled-back`: it failed after the switch, the old one proved again · `restore-failed`: neither.
+ * one never stopped · `rolled-back`: it failed after the switch, the old one proved again · `restore-failed`: neither ·
+ * `superseded`: its commit is older than that of what serves, nothing was begun · `held`: a roll-back left it, nothing was begun ·
+ * `interrupted`: the deploy was killed, and the next one undid it and proved the old one.
  */
-export const outcome = z.enum(['live', 'unchanged', 'refused', 'rolled-back', 'restore-failed']);
+export const outcome = z.enum([
+  'live',
+  'unchanged',
+  'refused',
+  'rolled-back',
+  'restore-failed',
+  'superseded',
+  'held',
+  'interrupted',
+]);
 export type Outcome = z.infer<typeof outcome>;
 
 const time = z.iso.datetime();
@@ -19,6 +30,17 @@ export const check = z.strictObject({
   detail: z.string(),
 });
 export type Check = z.infer<typeof check>;
+
+/** Who brought a release, and why. */
+export const cause = z.strictObject({
+  /** The user who started it: GitHub's login, or the machine's user at a terminal. */
+  actor: z.string(),
+  /** GitHub's event (`push`, `schedule`, `workflow_dispatch`, …), or `terminal`. */
+  event: z.string(),
+  /** The page of the workflow run. */
+  url: z.url().optional(),
+});
+export type Cause = z.infer<typeof cause>;
 
 export const deploymentConfig = z.strictObject({
   name: projectName,
@@ -32,6 +54,13 @@ export const deploymentConfig = z.strictObject({
   reason: z.string().nullable(),
   startedAt: time,
   endedAt: time,
+  /** The fencing token under which it was deployed: it grows from deploy to deploy of a target. */
+  token: z.int().positive().optional(),
+  cause: cause.optional(),
+  /** The release that this roll-back left: it stays away until a person lifts that. */
+  holds: digest.optional(),
+  /** Present when a person lifted the hold on this release. */
+  lifts: z.literal(true).optional(),
 });
 export type DeploymentConfig = z.infer<typeof deploymentConfig>;
 

@@ -1,19 +1,30 @@
 import { z } from 'zod';
 import { json } from '../lib/json.ts';
-import { strict } from '../lib/strict.ts';
 import { defineKind } from './kind.ts';
 import { environmentName, projectName, settingName } from './names.ts';
 import { digest } from './oci.ts';
+import { target } from './target.ts';
 
-/** Where a release runs. `process`: one server on the machine of the deploy job, behind a front that owns the port. */
-export const target = z.discriminatedUnion('kind', [
-  strict({
-    kind: z.literal('process'),
-    port: z.int().min(1).max(65535),
-    host: z.string().default('127.0.0.1'),
-  }),
-]);
-export type Target = z.infer<typeof target>;
+/** What a release has to stand before and after the switch, besides being ready and its golden requests. */
+export const probing = z.strictObject({
+  /** So long it is asked alone, before the switch. */
+  windowSeconds: z.number().nonnegative(),
+  /** So long it is asked in public, after the switch; a failure restores what served before. */
+  watchSeconds: z.number().nonnegative(),
+  /** Requests per second meanwhile. */
+  rate: z.number().positive(),
+  /** What 95 of 100 answers may take at most, in milliseconds. */
+  p95Milliseconds: z.number().positive().optional(),
+  /** The share of requests that may fail, 0 to 1. */
+  errors: z.number().min(0).max(1),
+});
+export type Probing = z.infer<typeof probing>;
+
+/** Where the target itself keeps a secret. */
+export const secretReference = z.strictObject({
+  secretKeyRef: z.strictObject({ name: z.string().min(1), key: z.string().min(1) }),
+});
+export type SecretReference = z.infer<typeof secretReference>;
 
 export const releaseConfig = z.strictObject({
   name: projectName,
@@ -23,10 +34,17 @@ export const releaseConfig = z.strictObject({
   config: z.record(settingName, json),
   /** Names; the values reach the server from the deploy step's environment. */
   secrets: z.array(settingName),
+  /** Secrets that the target holds itself, by name. */
+  secretReferences: z.record(settingName, secretReference).optional(),
+  probing: probing.optional(),
+  /** Users and teams (`ORGANISATION/TEAM`) of whom one has to have started or approved the deploy. */
+  approvers: z.array(z.string()).min(1).optional(),
 });
 export type ReleaseConfig = z.infer<typeof releaseConfig>;
 
 export const CONFIG_LAYER = 'application/vnd.trainyard.configuration.v1+json';
+/** The rendered manifests of a cluster, a JSON list of objects with the placeholders below. */
+export const MANIFESTS_LAYER = 'application/vnd.trainyard.manifests.v1+json';
 
 /** A package with one environment's configuration: the only thing that deploy accepts. Its subject is the Package. */
 export const release = defineKind({ kind: 'release', schema: releaseConfig });

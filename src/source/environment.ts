@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { json } from '../lib/json.ts';
 import { strict } from '../lib/strict.ts';
 import { settingName } from '../records/names.ts';
-import { target } from '../records/release.ts';
+import { target } from '../records/target.ts';
 
 /** `environments/NAME.yml`: where a release runs, and with which configuration. */
 export const environmentSchema = strict({

@@ -50,6 +50,9 @@ export function failureOf({ parts, rollout }: Deployed): string | undefined {
     refused: before === null ? 'nothing serves yet' : `${hexOf(before, 12)} went on serving`,
     'rolled-back': before === null ? 'nothing serves' : `${hexOf(before, 12)} serves again`,
     'restore-failed': 'what served before does not answer as it should, look at it now',
+    superseded: 'a newer commit serves',
+    held: 'a person has to lift that first',
+    interrupted: before === null ? 'nothing serves' : `${hexOf(before, 12)} serves`,
   }[outcome];
   return `${parts.release.config.environment}: release ${hexOf(parts.release.digest, 12)} is ${outcome}: ${reason}; ${after}`;
 }
@@ -75,6 +78,11 @@ function verdictOf({ parts, rollout, deployment }: Deployed): string {
       return `🟠 ${what} refused before the switch: ${why} · ${before === null ? 'nothing serves yet' : `${short(before)} went on serving (proved ${time})`}`;
     case 'rolled-back':
       return `🟠 ${what} rolled back after the switch: ${why} · ${before === null ? 'nothing serves' : `${short(before)} serves again (proved ${time})`}`;
+    case 'superseded':
+    case 'held':
+      return `⚪ ${what} ${outcome}, nothing was begun: ${why}`;
+    case 'interrupted':
+      return `🟠 ${what} was interrupted and undone: ${why} · ${before === null ? 'nothing serves' : `${short(before)} serves (proved ${time})`}`;
     case 'restore-failed':
       return `🔴 ${what} failed, and what served before does not answer as it should: ${why}`;
   }

@@ -1,9 +1,15 @@
 import { hostname } from 'node:os';
-import type { Digest } from '../../lib/digest.ts';
+import { z } from 'zod';
+import { type Digest, hexOf } from '../../lib/digest.ts';
 import { MachineError } from '../../lib/errors.ts';
-import { Refused, type Target } from '../target.ts';
+import { ask, type HttpPlace } from '../../lib/http.ts';
+import { tryJson } from '../../lib/json.ts';
+import { digest } from '../../records/oci.ts';
+import { type Ask, Refused, type Target } from '../target.ts';
 import type { FrontClient } from './front-client.ts';
-import { type Address, type ServerSpec, secretsMark } from './protocol.ts';
+import { type Address, RELEASE_PATH, type ServerSpec, secretsMark } from './protocol.ts';
+
+const served = z.object({ release: digest.nullable(), state: z.string().optional() });
 
 export interface ProcessRelease {
   readonly release: Digest;
@@ -18,9 +24,10 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
   const { host, port } = wanted.listen;
   const isWildcard = host === '0.0.0.0' || host === '::';
   const shown = isWildcard ? hostname() : host;
+  const inPublic = asker({ host: isWildcard ? '127.0.0.1' : host, port });
   return {
     endpoint: `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`,
-    public: { host: isWildcard ? '127.0.0.1' : host, port },
+    public: inPublic,
     async serving() {
       const status = await front.status();
       // A deploy that was cut off between switch and commit never said that the new one may stay.
@@ -33,17 +40,29 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
         live.secrets === secretsMark(salt, wanted.secrets);
       return { release: live.release, asWanted };
     },
+    async identify(release) {
+      const { status, body } = await inPublic({ path: RELEASE_PATH, timeoutSeconds: 10 });
+      const found = served.safeParse(tryJson(body)).data;
+      if (found?.release !== release || found.state !== 'up')
+        throw new Refused(`${RELEASE_PATH} answered ${status}: ${body.slice(0, 300)}`);
+      return hexOf(release, 12);
+    },
     async start(signal) {
       await front.start(await wanted.makeSpec());
       const { candidate } = await front.whenDecided(signal);
       if (candidate === null) throw new MachineError('the front lost the server that it was starting');
       if (candidate.port === null)
         throw new Refused(candidate.problem ?? 'the server is not up', candidate.lines);
-      return { host: '127.0.0.1', port: candidate.port };
+      return asker({ host: '127.0.0.1', port: candidate.port });
     },
     switch: async () => void (await front.tell('switch')),
     commit: async () => void (await front.tell('commit')),
     revert: async () => void (await front.tell('revert')),
     abandon: async () => void (await front.tell('abandon')),
   };
+}
+
+/** A connection of its own for each request. */
+function asker(place: HttpPlace): Ask {
+  return (wanted) => ask(place, wanted);
 }

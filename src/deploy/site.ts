@@ -1,0 +1,33 @@
+import type { Digest } from '../lib/digest.ts';
+import type { Stored } from '../records/kind.ts';
+import type { ReleaseConfig } from '../records/release.ts';
+import type { Store } from '../store/store.ts';
+import type { Hold, Ledger } from './ledger.ts';
+import type { Target } from './target.ts';
+
+/** Where the releases of one project run in one environment: a machine's folder, a cluster's namespace. */
+export interface Site {
+  readonly name: string;
+  readonly environment: string;
+  /** For people: where the history and the lock are. */
+  readonly location: string;
+  /** Holds the Deployments of this environment, and every release that the site can start again by itself. */
+  readonly records: Store;
+  readonly ledger: Ledger;
+  /** Makes the place ready for a deploy; what is damaged there is mended. */
+  open(): Promise<void>;
+  /** Brings a release here whole, so that starting it needs no store. */
+  bring(release: Stored<ReleaseConfig>): Promise<void>;
+  /** The verbs for one release. @param secrets values by name, for what the release names */
+  target(
+    release: Stored<ReleaseConfig>,
+    secrets: Readonly<Record<string, string>>,
+    hold: Hold,
+  ): Promise<Target>;
+  /** Tells the place which Deployment brought what serves. */
+  note(deployment: Digest): Promise<void>;
+  /** Removes what neither serves nor may be needed for a way back. */
+  tidy(): Promise<void>;
+  /** Ends what this process holds open. */
+  close(): Promise<void>;
+}
