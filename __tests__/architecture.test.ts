@@ -10,7 +10,18 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 /** What a part of the source may import besides itself. */
 const BELOW_STAGES = ['store', 'records', 'lib'];
-const STAGES = ['data', 'build', 'train', 'package', 'release', 'deploy', 'trace', 'verify', 'prune'];
+const STAGES = [
+  'data',
+  'build',
+  'train',
+  'package',
+  'release',
+  'deploy',
+  'trace',
+  'history',
+  'verify',
+  'prune',
+];
 const MAY: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   records: ['lib'],
@@ -20,6 +31,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   train: ['data', ...BELOW_STAGES],
   deploy: BELOW_STAGES,
   trace: BELOW_STAGES,
+  history: BELOW_STAGES,
   verify: BELOW_STAGES,
   prune: BELOW_STAGES,
   build: ['data', 'source', ...BELOW_STAGES],

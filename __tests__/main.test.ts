@@ -48,7 +48,7 @@ describe('npx trainyard', () => {
     ],
     [
       ['constructor'],
-      /^usage: trainyard build\|train\|package-model\|release-config\|deploy\|data\|trace\|verify\|prune\|line \[--input value …\]\n$/,
+      /^usage: trainyard build\|train\|package-model\|release-config\|deploy\|data\|trace\|history\|verify\|prune\|line \[--input value …\]\n$/,
     ],
     [[], /^usage: trainyard build\|/],
   ])('%j is one error and status 1', async (args, said) => {

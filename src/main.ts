@@ -11,6 +11,7 @@ const actions: Readonly<Record<string, () => Promise<{ action: Action }>>> = {
   deploy: () => import('./actions/deploy.ts'),
   data: () => import('./actions/data.ts'),
   trace: () => import('./actions/trace.ts'),
+  history: () => import('./actions/history.ts'),
   verify: () => import('./actions/verify.ts'),
   prune: () => import('./actions/prune.ts'),
   line: () => import('./actions/line.ts'),
