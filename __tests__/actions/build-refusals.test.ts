@@ -88,7 +88,7 @@ serve: {}
     expect(at('4:11')).toMatch(/trainer\.source: expected array, received string$/);
     expect(at('5:44')).toMatch(/trainer\.python: unknown key "locks"; allowed are requirements$/);
     expect(at('6:12')).toMatch(/trainer\.command: ">" needs a shell, and there is none/);
-    expect(at('7:11')).toMatch(/trainer\.params: parameters by name/);
+    expect(at('7:18')).toMatch(/trainer\.params\.rate: a JSON value; \.nan and \.inf are none$/);
     expect(at('8:47')).toMatch(
       /trainer\.data\.numbers\.digest: a digest: sha256: and 64 hexadecimal digits$/,
     );

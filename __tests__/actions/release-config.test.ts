@@ -203,7 +203,9 @@ secrets: [TOKEN]
       'environments/staging.yml has mistakes:',
       expect.stringMatching(/staging\.yml:1:31: target\.port: .*65535/),
       expect.stringMatching(/staging\.yml:1:38: target: unknown key "hosts"; allowed are kind, port, host$/),
-      expect.stringMatching(/staging\.yml:2:1: unknown key "configs"; allowed are target, config, secrets$/),
+      expect.stringMatching(
+        /staging\.yml:2:1: unknown key "configs"; allowed are extends, target, config, secrets, metrics, probe, approvers$/,
+      ),
       expect.stringMatching(/staging\.yml:3:10: config\.a-b: the name of an environment variable/),
       expect.stringMatching(/staging\.yml:4:11: secrets\.0: the name of an environment variable/),
     ]);

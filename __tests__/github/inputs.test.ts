@@ -46,6 +46,12 @@ describe('inputs', () => {
     );
   });
 
+  test('a mapping of countless levels is refused before it is read', () => {
+    expect(() => mapping(`a: ${'['.repeat(20_000)}`, 'params')).toThrow(
+      'input params has more than 50 levels',
+    );
+  });
+
   test.each(['"; touch PWN #', 'a\nEOF\nb', '::add-path::/evil', '${{ secrets.X }}'])(
     'a text is never more than a text: %j',
     (text) => {

@@ -104,7 +104,7 @@ describe('a YAML file', () => {
         '  - f.yml:2:5: list.0.b: missing; expected string',
         '  - f.yml:2:6: list.0: unknown key "c"; allowed are b',
         '  - f.yml:3:1: unknown key "zed"; allowed are a, list, free',
-        '  - f.yml:4:11: free.k: Invalid input',
+        '  - f.yml:4:11: free.k: a JSON value; .nan and .inf are none',
       ].join('\n'),
     );
   });

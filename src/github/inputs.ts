@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Digest, parseDigest } from '../lib/digest.ts';
 import { messageOf, UserError, userErrors } from '../lib/errors.ts';
 import { type JsonObject, json } from '../lib/json.ts';
+import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
 import { flag } from './flag.ts';
 
 export { flag };
@@ -19,6 +20,7 @@ const digest: Reader<Digest> = (value, name) => parseDigest(value, `input ${name
 /** A mapping as JSON or YAML; empty for none. */
 export const mapping: Reader<JsonObject> = (value, name) => {
   if (value.trim() === '') return {};
+  if (isTooDeep(value)) throw new UserError(`input ${name} has more than ${DEEPEST} levels`);
   let parsed: unknown;
   try {
     parsed = parse(value, { maxAliasCount: 20, prettyErrors: false });

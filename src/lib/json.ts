@@ -6,7 +6,12 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 export type JsonObject = { readonly [key: string]: Json };
 
 /** Any JSON value, numbers finite. */
-export const json: z.ZodType<Json> = z.json('a JSON value; .nan and .inf are none');
+export const json: z.ZodType<Json> = z.lazy(() =>
+  z.union(
+    [z.string(), z.number(), z.boolean(), z.null(), z.array(json), z.record(z.string(), json)],
+    'a JSON value; .nan and .inf are none',
+  ),
+);
 
 /** What a text says as JSON; undefined when it is none. Whoever expects a form checks it then. */
 export function tryJson(text: string): unknown {

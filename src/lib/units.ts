@@ -10,6 +10,12 @@ export const duration = z
   .transform((text) => sum(text.matchAll(/(\d+)([smhd])/g), SECONDS))
   .refine((seconds) => seconds > 0, 'a duration above zero');
 
+/** `250ms`, `2s` → milliseconds. */
+export const latency = z
+  .string()
+  .regex(/^[1-9]\d*(ms|s)$/, 'a time such as 250ms or 2s')
+  .transform((text) => Number.parseInt(text, 10) * (text.endsWith('ms') ? 1 : 1000));
+
 /** `512MiB`, `24GiB` → bytes. */
 export const memory = z
   .string()

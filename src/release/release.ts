@@ -1,6 +1,6 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
-import { byBytes, canonicalBytes, type JsonObject } from '../lib/json.ts';
+import { canonicalBytes, type JsonObject } from '../lib/json.ts';
 import type { Stored } from '../records/kind.ts';
 import { type ModelConfig, modelPackage, type PackageFacts, packageFacts } from '../records/package.ts';
 import { CONFIG_LAYER, type ReleaseConfig, release } from '../records/release.ts';
@@ -13,6 +13,7 @@ import { getRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { type Resolved, resolveConfig } from './resolve.ts';
 import { readConfigSchema } from './schema.ts';
+import { settingsOf } from './settings.ts';
 
 export interface ReleaseRequest {
   readonly commit: Commit;
@@ -57,14 +58,7 @@ export async function makeRelease({
   const config = Object.fromEntries([...resolved].map(([key, { value }]) => [key, value]));
   const blob = await store.write({ bytes: canonicalBytes(config) });
   const released = await putRecord(store, release, {
-    config: {
-      name,
-      environment,
-      server: facts.server,
-      target: file.value.target,
-      config,
-      secrets: [...new Set(file.value.secrets)].sort(byBytes),
-    },
+    config: { name, environment, server: facts.server, config, ...settingsOf(file.value) },
     layers: [layer(CONFIG_LAYER, blob, 'configuration.json')],
     subject: modelPack,
   });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { userErrors } from '../lib/errors.ts';
 import type { Json, JsonObject } from '../lib/json.ts';
 import type { EnvironmentFile } from '../source/environment.ts';
@@ -37,9 +38,13 @@ export function resolveConfig(
     });
   }
   const misplaced = misplacedSecrets(file, resolved, schema);
-  const problems = [...misplaced.values(), ...(schema ? undeclared(file, resolved, schema, misplaced) : [])];
+  const problems = [
+    ...misplaced.values(),
+    ...(schema ? undeclared(file, resolved, schema, misplaced) : []),
+    ...unreachable(file),
+  ];
   if (problems.length > 0) throw userErrors('the configuration cannot be released', problems);
-  if (secrets.some((name) => resolved.has(name))) throw new Error('a secret is among the configuration');
+  if (secrets.some(({ name }) => resolved.has(name))) throw new Error('a secret is among the configuration');
   return resolved;
 }
 
@@ -52,7 +57,7 @@ function misplacedSecrets(
   const problems = new Map<string, string>();
   for (const [key, { value, origin }] of resolved) {
     const credential = credentialIn(JSON.stringify(value));
-    if (schema?.isSecret(key) || file.value.secrets.includes(key)) {
+    if (schema?.isSecret(key) || file.value.secrets.some(({ name }) => name === key)) {
       problems.set(
         key,
         `${origin}: ${key} is a secret; take its value out of config, and list its name under secrets`,
@@ -88,12 +93,28 @@ function undeclared(
       return `${found?.origin ?? file.place(['config'])}: ${key} ${message}${what}${declared.includes(key) ? '' : others}`;
     });
   const missing = schema.requiredSecrets
-    .filter((name) => !file.value.secrets.includes(name))
+    .filter((needed) => !file.value.secrets.some(({ name }) => name === needed))
     .map((name) => `${file.place(['secrets'])}: the server needs the secret ${name}; list it under secrets`);
-  const unknown = file.value.secrets.flatMap((name, i) =>
+  const unknown = file.value.secrets.flatMap(({ name }, i) =>
     schema.closed && !schema.isSecret(name)
       ? [`${file.place(['secrets', i])}: ${name} is not a secret that the server declares (writeOnly)`]
       : [],
   );
   return [...mistakes, ...missing, ...unknown];
+}
+
+/** Secrets in a place that the target does not reach, and those that are named twice in different ways. */
+function unreachable({ value: { target, secrets }, place }: YamlFile<EnvironmentFile>): string[] {
+  return secrets.flatMap(({ name, reference }, i) => {
+    const where = place(['secrets', i]);
+    const other = secrets.find((one) => one.name === name && !isDeepStrictEqual(one.reference, reference));
+    const twice =
+      other === undefined ? [] : [`${where}: the secret ${name} is named twice, in different ways`];
+    return reference === undefined || target.kind !== 'process'
+      ? twice
+      : [
+          ...twice,
+          `${where}: the secret ${name} is kept by a cluster (secretKeyRef), and the target is of the kind process; write its name alone, and give the value to the deploy step`,
+        ];
+  });
 }

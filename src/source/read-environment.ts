@@ -2,10 +2,14 @@ import { posix } from 'node:path';
 import { UserError } from '../lib/errors.ts';
 import { environmentName } from '../records/names.ts';
 import { type Commit, readProjectFile } from './commit.ts';
-import { type EnvironmentFile, environmentSchema } from './environment.ts';
-import { parseYaml, type YamlFile } from './yaml.ts';
+import { type EnvironmentFile, environmentSchema, laidSchema } from './environment.ts';
+import { layEnvironments } from './lay-environments.ts';
+import { checkYaml, openYaml, type YamlFile, type YamlSource } from './yaml.ts';
 
-/** Reads `environments/NAME.yml` of the project from the commit. */
+/**
+ * Reads `environments/NAME.yml` of the project from the commit, laid over the files that it extends.
+ * @throws UserError with every mistake of all these files
+ */
 export async function readEnvironment(
   commit: Commit,
   environment: string,
@@ -15,15 +19,51 @@ export async function readEnvironment(
     throw new UserError(
       `input environment is ${JSON.stringify(environment)}: ${parsed.error.issues[0]?.message}`,
     );
-  const path = `environments/${environment}.yml`;
-  const bytes = await readProjectFile(commit, path);
-  if (bytes !== undefined)
-    return parseYaml(posix.join(commit.project, path), bytes.toString('utf8'), environmentSchema);
-  const folder = posix.join(commit.project, 'environments');
+  const [top, ...below] = await readChain(commit, environment);
+  return checkYaml(layEnvironments(top, below), laidSchema);
+}
+
+/** Refuses an environment that the commit does not have. @param place where it was named */
+export function needEnvironment(commit: Commit, environment: string, place: string): void {
+  const path = pathOf(commit, environment);
+  if (commit.files.has(path)) return;
   const others = [...commit.files.keys()]
-    .filter((file) => posix.dirname(file) === folder)
+    .filter((file) => posix.dirname(file) === posix.dirname(path))
     .map((file) => posix.basename(file, '.yml'));
   throw new UserError(
-    `input environment is ${environment}, and the commit has no ${posix.join(commit.project, path)}; it has ${others.join(', ') || 'none'}`,
+    `${place} is ${environment}, and the commit has no ${path}; it has ${others.join(', ') || 'none'}`,
   );
+}
+
+/** The environment's file, then the one that it extends, and so on. */
+async function readChain(commit: Commit, environment: string): Promise<[YamlSource, ...YamlSource[]]> {
+  const names = [environment];
+  const chain: [YamlSource, ...YamlSource[]] = [await readOne(commit, environment, 'input environment')];
+  for (let file: YamlSource = chain[0]; ; ) {
+    const base = environmentSchema.shape.extends.safeParse(valueIn(file, 'extends')).data;
+    // A name that is none is told with all other mistakes.
+    if (base === undefined) return chain;
+    const place = `${file.place(['extends'])}: extends`;
+    names.push(base);
+    if (names.indexOf(base) < names.length - 1)
+      throw new UserError(`${place} goes round in a circle: ${names.join(' → ')}; end it in one of them`);
+    file = await readOne(commit, base, place);
+    chain.push(file);
+  }
+}
+
+async function readOne(commit: Commit, environment: string, place: string): Promise<YamlSource> {
+  needEnvironment(commit, environment, place);
+  const bytes = (await readProjectFile(commit, `environments/${environment}.yml`)) ?? Buffer.of();
+  return openYaml(pathOf(commit, environment), bytes.toString('utf8'));
+}
+
+function pathOf(commit: Commit, environment: string): string {
+  return posix.join(commit.project, 'environments', `${environment}.yml`);
+}
+
+function valueIn({ value }: YamlSource, key: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([name]) => name === key)?.[1]
+    : undefined;
 }

@@ -1,6 +1,7 @@
-import { isMap, isPair, LineCounter, parseDocument } from 'yaml';
+import { isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { UserError, userErrors } from '../lib/errors.ts';
+import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
 
 type Path = readonly PropertyKey[];
 
@@ -11,11 +12,25 @@ export interface YamlFile<T> {
   place(path: Path): string;
 }
 
+/** A YAML text that was read, and is yet to be checked. */
+export interface YamlSource {
+  readonly file: string;
+  readonly value: unknown;
+  /** `file:line:column` of a value, or of its key `key`, or of the nearest thing around them. */
+  place(path: Path, key?: string): string;
+}
+
 /**
  * Parses YAML 1.2 (core schema; duplicate keys and alias bombs refused).
  * @throws UserError with every mistake, each with file, line and column
  */
 export function parseYaml<T>(file: string, text: string, schema: z.ZodType<T>): YamlFile<T> {
+  return checkYaml(openYaml(file, text), schema);
+}
+
+/** The first half of it. @throws UserError for what is no YAML at all */
+export function openYaml(file: string, text: string): YamlSource {
+  if (isTooDeep(text)) throw new UserError(`${file} cannot be read: it has more than ${DEEPEST} levels`);
   const lines = new LineCounter();
   const document = parseDocument(text.replace(/^\uFEFF/, ''), {
     lineCounter: lines,
@@ -26,23 +41,41 @@ export function parseYaml<T>(file: string, text: string, schema: z.ZodType<T>): 
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const syntax = document.errors.map(
+  const syntax = [...document.errors, ...document.warnings].map(
     (error) => `${at(error.pos[0])}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, '')}`,
   );
+  // Schemas pass over this one key in silence.
+  visit(document, {
+    Pair: (_key, { key }) => {
+      if (isScalar(key) && key.value === '__proto__')
+        syntax.push(`${at(rangeOf(key))}: a key can't be named __proto__`);
+    },
+  });
   if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
+  return {
+    file,
+    value: toValue(document, file),
+    place: (path, key) => at(offsetOf(document.contents, path, key)),
+  };
+}
 
-  const offset = (path: Path, key?: string): number => offsetOf(document.contents, path, key);
-  const value = toValue(document, file);
+/** The second half: its values by a schema. @throws UserError with every mistake, in the order of the file */
+export function checkYaml<T>({ file, value, place }: YamlSource, schema: z.ZodType<T>): YamlFile<T> {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return { value: parsed.data, place: (path) => at(offset(path)) };
+  if (parsed.success) return { value: parsed.data, place };
   const problems = parsed.error.issues
     .flatMap((issue) => describe(issue, value))
-    .map(({ path, key, message }) => ({ offset: offset(path, key), message }))
-    .sort((a, b) => a.offset - b.offset);
+    .map(({ path, key, message }) => ({ place: place(path, key), message }))
+    .sort((a, b) => byPlace(a.place, b.place));
   throw userErrors(
     `${file} has mistakes`,
-    problems.map((problem) => `${at(problem.offset)}: ${problem.message}`),
+    problems.map((problem) => `${problem.place}: ${problem.message}`),
   );
+}
+
+/** By file, line and column. */
+function byPlace(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
 }
 
 function toValue(document: ReturnType<typeof parseDocument>, file: string): unknown {
@@ -90,8 +123,12 @@ function describe(issue: z.core.$ZodIssue, value: unknown): Problem[] {
   }));
 }
 
-/** Of several forms, what is wrong with the one that alone knows a key that is there; undefined when that says nothing. */
+/** Of several forms, what is wrong with the one that alone is of the value's type, or knows a key of it; undefined when that says nothing. */
 function formMeant({ errors }: z.core.$ZodIssueInvalidUnion, value: unknown): z.core.$ZodIssue[] | undefined {
+  const alike = errors.filter(
+    (issues) => !issues.some((issue) => issue.code === 'invalid_type' && issue.path.length === 0),
+  );
+  if (alike.length === 1) return alike[0];
   const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
   for (const key of keys) {
     const knowing = errors.filter(

@@ -111,6 +111,7 @@ describe('YAML', () => {
     ],
     ['a tag of its own', 'a: !thing {}\n', /^has the tag !thing/],
     ['mistakes', 'a: [1\n', /^is not YAML: /],
+    ['a bomb of brackets', '['.repeat(20_000), /^has more than 50 levels; write JSON$/],
   ])('is refused with %s', async (_, content, said) => {
     await expect(yaml(content)).rejects.toThrow(said);
   });

@@ -1,4 +1,5 @@
 import { parseAllDocuments, visit } from 'yaml';
+import { DEEPEST, isTooDeep } from '../../lib/yaml-depth.ts';
 import { type Facts, type ModelFile, Unfit } from './format.ts';
 import { readText } from './text.ts';
 
@@ -10,6 +11,7 @@ export async function readYaml(file: ModelFile): Promise<Facts> {
   const text = await readText(file);
   if (text.length > LARGEST)
     throw new Unfit(`has ${text.length} characters, and YAML at most ${LARGEST}; write JSON`);
+  if (isTooDeep(text)) throw new Unfit(`has more than ${DEEPEST} levels; write JSON`);
   for (const document of parseAllDocuments(text)) {
     const [error] = document.errors;
     if (error !== undefined) throw new Unfit(`is not YAML: ${error.message}; write it again`);

@@ -1,0 +1,107 @@
+import type { YamlSource } from './yaml.ts';
+
+/** What is laid over the base's key by key, or name by name; anything else takes the base's place as a whole. */
+const BY_NAME = new Set(['target', 'config', 'secrets', 'metrics', 'probe']);
+
+/** One value of a section, and where it stands. */
+interface Entry {
+  readonly name: string;
+  readonly value: unknown;
+  readonly from: YamlSource;
+  readonly path: readonly PropertyKey[];
+}
+
+interface Section {
+  readonly from: YamlSource;
+  readonly value: unknown;
+  /** Absent for one that is taken as a whole. */
+  readonly entries?: readonly Entry[];
+}
+
+/**
+ * Lays an environment's file over those that it extends, the nearest first: keys of `config`, `metrics` and `probe` and names of `secrets`
+ * take the place of the base's, keys of `target` where it is of the same kind. Every value keeps the place where it was written.
+ */
+export function layEnvironments(top: YamlSource, below: readonly YamlSource[]): YamlSource {
+  const chain = [top, ...below];
+  // What is no mapping at all is told by the schema.
+  const odd = chain.find(({ value }) => !isMapping(value));
+  if (odd !== undefined) return odd;
+  const sections = new Map<string, Section>();
+  for (const from of chain.toReversed())
+    for (const [name, value] of entriesOf(from.value))
+      if (name !== 'extends' || from === top)
+        sections.set(name, lay(name, sectionOf(name, value, from), sections.get(name)));
+  return {
+    file: top.file,
+    value: Object.fromEntries([...sections].map(([name, section]) => [name, asValue(section)])),
+    place: (path, key) =>
+      placeIn(sections, top, key === undefined ? path : [...path, key], key !== undefined),
+  };
+}
+
+function sectionOf(name: string, value: unknown, from: YamlSource): Section {
+  if (!BY_NAME.has(name)) return { from, value };
+  if (Array.isArray(value))
+    return {
+      from,
+      value,
+      entries: value.map((item, index) => ({ name: nameOf(item), value: item, from, path: [name, index] })),
+    };
+  if (!isMapping(value)) return { from, value };
+  const entries = entriesOf(value).map(([key, item]) => ({
+    name: key,
+    value: item,
+    from,
+    path: [name, key],
+  }));
+  return { from, value, entries };
+}
+
+function lay(name: string, over: Section, under: Section | undefined): Section {
+  const isAlike = Array.isArray(over.value) === Array.isArray(under?.value);
+  if (over.entries === undefined || under?.entries === undefined || !isAlike) return over;
+  const kind = kindOf(over);
+  if (name === 'target' && kind !== undefined && kind !== kindOf(under)) return over;
+  const names = new Set(over.entries.map((entry) => entry.name));
+  return { ...over, entries: [...under.entries.filter((entry) => !names.has(entry.name)), ...over.entries] };
+}
+
+function asValue({ value, entries }: Section): unknown {
+  if (entries === undefined) return value;
+  if (Array.isArray(value)) return entries.map((entry) => entry.value);
+  return Object.fromEntries(entries.map((entry) => [entry.name, entry.value]));
+}
+
+function placeIn(
+  sections: ReadonlyMap<string, Section>,
+  top: YamlSource,
+  [name, part, ...inner]: readonly PropertyKey[],
+  isKey: boolean,
+): string {
+  const section = sections.get(String(name));
+  const { entries } = section ?? {};
+  const entry =
+    typeof part === 'number' ? entries?.[part] : entries?.find((one) => one.name === String(part));
+  const from = entry?.from ?? section?.from ?? top;
+  const path = [...(entry?.path ?? [name, part]), ...inner].filter((one) => one !== undefined);
+  const last = path.at(-1);
+  return isKey && last !== undefined ? from.place(path.slice(0, -1), String(last)) : from.place(path);
+}
+
+/** The name of a secret, however it is written. */
+function nameOf(item: unknown): string {
+  return typeof item === 'string' ? item : (entriesOf(item)[0]?.[0] ?? '');
+}
+
+function kindOf({ entries }: Section): unknown {
+  return entries?.find(({ name }) => name === 'kind')?.value;
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  return isMapping(value) ? Object.entries(value) : [];
+}
+
+function isMapping(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
