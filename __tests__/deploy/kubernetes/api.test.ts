@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { KubectlProxy } from '../../../src/deploy/kubernetes/proxy.ts';
+import { configMap } from '../../../src/deploy/kubernetes/types/config-map.ts';
+import { follow } from '../../../src/deploy/kubernetes/watch.ts';
+import { MachineError, UserError } from '../../../src/lib/errors.ts';
+import { ApiServer } from '../../support/api-server.ts';
+
+const MAPS = '/api/v1/namespaces/ns/configmaps';
+const thing = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
+
+let server: ApiServer;
+beforeEach(async () => {
+  server = await ApiServer.start();
+});
+afterEach(() => server.close());
+
+test('What it refuses is told in its own words', async () => {
+  await expect(server.api().apply(`${MAPS}/a`, thing('a'))).rejects.toThrow(
+    new UserError(`the API server refused to apply ConfigMap a (404): PATCH ${MAPS}/a: NotFound`),
+  );
+});
+
+test('What it does not have is no error', async () => {
+  expect(await server.api().get(`${MAPS}/a`, configMap)).toBeUndefined();
+  await server.api().remove(`${MAPS}/a`);
+});
+
+test('Only the version that is meant is replaced, and every request is counted', async () => {
+  const api = server.api();
+  const made = await api.create(MAPS, thing('a'), configMap);
+  expect(await api.create(MAPS, thing('a'), configMap)).toBeUndefined();
+  expect(await api.replace(`${MAPS}/a`, { ...thing('a'), ...made }, configMap)).toBeDefined();
+  expect(await api.replace(`${MAPS}/a`, { ...thing('a'), ...made }, configMap)).toBeUndefined();
+  expect(api.calls).toBe(server.requests.length);
+});
+
+test('An API server that is gone is waited for, and said once', async () => {
+  server.put(`${MAPS}/a`, thing('a'));
+  server.behaviour = 'is gone';
+  const asked = server.api().get(`${MAPS}/a`, configMap);
+  await sleep(400);
+  server.behaviour = 'answers';
+  expect((await asked)?.metadata.name).toBe('a');
+  expect(server.log.warnings).toEqual([
+    'the API server does not answer (dial tcp 127.0.0.1:6443: connect: connection refused); it is asked for 120 s',
+  ]);
+});
+
+test('It is not waited for without end', async () => {
+  server.behaviour = 'is gone';
+  const failed = server.api(0.3).get(`${MAPS}/a`, configMap);
+  await expect(failed).rejects.toThrow(MachineError);
+  await expect(failed).rejects.toThrow('the API server has not answered for 0.3 s: dial tcp');
+});
+
+test('A watch tells of every change, and goes on after an API server that was gone', async () => {
+  server.put(`${MAPS}/a`, thing('a'));
+  const end = new AbortController();
+  const seen: string[][] = [];
+  const following = (async () => {
+    for await (const found of follow(server.api(), MAPS, configMap, {}, end.signal))
+      seen.push(found.map((one) => one.metadata.name));
+  })();
+  const whenSeen = async (names: string[]) => {
+    for (let i = 0; i < 100 && seen.at(-1)?.join() !== names.join(); i++) await sleep(50);
+    expect(seen.at(-1)).toEqual(names);
+  };
+  await whenSeen(['a']);
+  await sleep(100);
+  server.put(`${MAPS}/b`, thing('b'));
+  await whenSeen(['a', 'b']);
+  server.behaviour = 'is gone';
+  server.cut();
+  server.remove(`${MAPS}/a`);
+  await sleep(300);
+  server.behaviour = 'answers';
+  await whenSeen(['b']);
+  end.abort();
+  await expect(following).rejects.toThrow('aborted');
+});
+
+test('A watch ends when the API server is gone for too long', async () => {
+  server.put(`${MAPS}/a`, thing('a'));
+  const watching = follow(server.api(0.3), MAPS, configMap, {}, new AbortController().signal);
+  await watching.next();
+  const next = watching.next();
+  await sleep(100);
+  server.behaviour = 'is gone';
+  server.cut();
+  await expect(next).rejects.toThrow('the API server has not answered for 0.3 s');
+});
+
+test('Without kubectl the fix is named', async () => {
+  const options = {
+    env: { PATH: '/nowhere' },
+    context: undefined,
+    scratch: '/tmp',
+    kubectl: '/nowhere/kubectl',
+  };
+  await expect(KubectlProxy.start(options)).rejects.toThrow(UserError);
+  await expect(KubectlProxy.start(options)).rejects.toThrow(
+    /no kubectl on the PATH .* Install it in a step before/,
+  );
+});
