@@ -211,7 +211,7 @@ secrets: [TOKEN]
     ]);
     await shop.repository.commit({ [STAGING]: 'target: {kind: cluster}\n' });
     expect(await refusal()).toMatch(
-      /staging\.yml:1:16: target\.kind: "cluster" is not known; expected 'process'$/,
+      /staging\.yml:1:16: target\.kind: "cluster" is not known; expected 'process' \| 'kubernetes'$/,
     );
     await shop.repository.commit({ [STAGING]: 'config: {}\n' });
     expect(await refusal()).toMatch(/staging\.yml:1:1: target: missing; /);

@@ -4,9 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Blob, digestOfFile, hexOf } from '../lib/digest.ts';
 import { codeOf, UserError } from '../lib/errors.ts';
 import { listTree } from '../lib/tree.ts';
-import { isInside } from '../records/names.ts';
-import { type Descriptor, type Manifest, TITLE } from '../records/oci.ts';
-import { modelLayer } from '../records/package.ts';
+import { modelFilesOf } from '../records/package.ts';
 import { unpackSource } from '../store/source.ts';
 import type { Parts } from './parts.ts';
 import type { State } from './state.ts';
@@ -32,7 +30,7 @@ export async function materialise(state: State, { release, modelPack, server }: 
   const source = join(folder, 'source');
   await mkdir(source, { recursive: true });
   const list: (Blob & { path: string })[] = [];
-  for (const { path, digest, size } of modelFiles(modelPack.manifest)) {
+  for (const { path, digest, size } of modelFilesOf(modelPack.manifest)) {
     const to = join(models, path);
     await mkdir(dirname(to), { recursive: true });
     await linkOrCopy(state.store.pathOf(digest), to);
@@ -47,20 +45,6 @@ export async function materialise(state: State, { release, modelPack, server }: 
     list.push({ path: to, ...(await digestOfFile(to)) });
   }
   return { folder, models, model: first.path, source, list };
-}
-
-function modelFiles({ layers }: Manifest): (Descriptor & { path: string })[] {
-  const types = [modelLayer('weight'), modelLayer('weight.config')];
-  return layers
-    .filter(({ mediaType }) => types.includes(mediaType))
-    .map((layer) => {
-      const path = layer.annotations?.[TITLE] ?? '';
-      if (!isInside(path))
-        throw new UserError(
-          `the package holds a file ${JSON.stringify(path)}, which leads out of its folder`,
-        );
-      return { ...layer, path };
-    });
 }
 
 async function linkOrCopy(from: string, to: string): Promise<void> {

@@ -4,10 +4,10 @@ import { canonicalBytes } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import { bytesText } from '../lib/progress.ts';
 import type { Stored } from '../records/kind.ts';
-import { type Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, type Manifest, TITLE } from '../records/oci.ts';
-import { modelPackage } from '../records/package.ts';
+import { type Descriptor, IMAGE_INDEX, IMAGE_MANIFEST } from '../records/oci.ts';
+import { modelFilesOf, modelPackage } from '../records/package.ts';
+import { findImage } from '../store/find-image.ts';
 import type { Store } from '../store/store.ts';
-import { findImage } from './find-image.ts';
 import { putStream, tarOf } from './tar.ts';
 
 const CONFIG = 'application/vnd.oci.image.config.v1+json';
@@ -65,11 +65,4 @@ export async function putImage(
   const platform = { architecture: 'unknown', os: 'unknown' };
   manifests.push({ mediaType: IMAGE_MANIFEST, digest, size, artifactType, platform });
   return store.put(canonicalBytes({ schemaVersion: 2, mediaType: IMAGE_INDEX, manifests }), [tag]);
-}
-
-/** The files of a package that a server loads. */
-function modelFilesOf({ layers }: Manifest): (Descriptor & { path: string })[] {
-  return layers
-    .filter(({ mediaType }) => /\.weight(?:\.config)?\.v1\.raw$/.test(mediaType))
-    .map((layer) => ({ ...layer, path: layer.annotations?.[TITLE] ?? '' }));
 }

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { defineKind } from './kind.ts';
-import { digest, type Manifest } from './oci.ts';
+import { isInside } from './names.ts';
+import { type Descriptor, digest, type Manifest, TITLE } from './oci.ts';
 
 /** The part of the ModelPack v0.0.7 configuration that Trainyard writes: nothing that changes from run to run. */
 export const modelConfig = z.strictObject({
@@ -30,6 +31,24 @@ export const modelPackage = defineKind({
   artifactType: 'application/vnd.cncf.model.manifest.v1+json',
   configType: 'application/vnd.cncf.model.config.v1+json',
 });
+
+/**
+ * The files of a package that a server loads, each with its path.
+ * @throws UserError for a path that leads out of its folder
+ */
+export function modelFilesOf({ layers }: Manifest): (Descriptor & { readonly path: string })[] {
+  const types = [modelLayer('weight'), modelLayer('weight.config')];
+  return layers
+    .filter(({ mediaType }) => types.includes(mediaType))
+    .map((layer) => {
+      const path = layer.annotations?.[TITLE] ?? '';
+      if (!isInside(path))
+        throw new UserError(
+          `the package holds a file ${JSON.stringify(path)}, which leads out of its folder`,
+        );
+      return { ...layer, path };
+    });
+}
 
 const facts = z.object({
   'vnd.trainyard.name': z.string(),

@@ -48,3 +48,13 @@ export const MANIFESTS_LAYER = 'application/vnd.trainyard.manifests.v1+json';
 
 /** A package with one environment's configuration: the only thing that deploy accepts. Its subject is the Package. */
 export const release = defineKind({ kind: 'release', schema: releaseConfig });
+
+/** A release's configuration as the server's variables: a text as it is, anything else as JSON. */
+export function variablesOf({ config }: Pick<ReleaseConfig, 'config'>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
+  );
+}

@@ -11,6 +11,7 @@ import { readProject } from '../source/read-project.ts';
 import { getServer } from '../store/programs.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { manifestLayers } from './kubernetes/manifests.ts';
 import { type Resolved, resolveConfig } from './resolve.ts';
 import { readConfigSchema } from './schema.ts';
 import { settingsOf } from './settings.ts';
@@ -56,10 +57,13 @@ export async function makeRelease({
   const schema = server.config.config && readConfigSchema(server.config.config);
   const resolved = resolveConfig(file, vars, schema);
   const config = Object.fromEntries([...resolved].map(([key, { value }]) => [key, value]));
+  const made = { name, environment, server: facts.server, config, ...settingsOf(file.value) };
+  const { place } = file;
+  const manifests = await manifestLayers({ commit, config: made, server, package: modelPack, store, place });
   const blob = await store.write({ bytes: canonicalBytes(config) });
   const released = await putRecord(store, release, {
-    config: { name, environment, server: facts.server, config, ...settingsOf(file.value) },
-    layers: [layer(CONFIG_LAYER, blob, 'configuration.json')],
+    config: made,
+    layers: [layer(CONFIG_LAYER, blob, 'configuration.json'), ...manifests],
     subject: modelPack,
   });
   await putRecord(store, source, { config: sourceOf(commit), layers: [], subject: released });

@@ -27,6 +27,8 @@ export interface Removed {
 export interface Store {
   /** As the user named it, for messages. */
   readonly location: string;
+  /** The repository (`HOST/REPOSITORY`) that other machines can pull from, and where it is asked; absent for a store that is none. */
+  readonly client?: { readonly name: string; readonly base: URL };
   /** Whether the blob (a manifest is one, too) can be read here. */
   has(digest: Digest): Promise<boolean>;
   /** The blob's bytes as they flow; fails at the end, or before, if they are not those of the digest. */

@@ -32,7 +32,7 @@ export function releaseSummary(
         ...secrets.map((secret) => [code(secret), '_secret_', 'the deploy step']),
       ],
     ),
-    `**Model** package ${short(modelPack.digest)}${metrics.length > 0 ? ` · ${metrics.join(', ')}` : ''} · **Target** ${target.kind}, port ${target.port}`,
+    `**Model** package ${short(modelPack.digest)}${metrics.length > 0 ? ` · ${metrics.join(', ')}` : ''} · **Target** ${target.kind}, ${target.kind === 'kubernetes' ? `namespace ${target.namespace}` : `port ${target.port}`}`,
     limits === undefined ? '' : `_${plain(limits)}_`,
     digests([
       ['release', release.digest],

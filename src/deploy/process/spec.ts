@@ -1,10 +1,11 @@
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Environment, programEnvironment } from '../../lib/environment.ts';
+import { UserError } from '../../lib/errors.ts';
 import { expand } from '../../lib/expand.ts';
 import type { Log } from '../../lib/log.ts';
 import { activated, ensureEnvironment } from '../../lib/python.ts';
-import type { ReleaseConfig } from '../../records/release.ts';
+import { type ReleaseConfig, variablesOf } from '../../records/release.ts';
 import { readLock } from '../../store/lock.ts';
 import { type Files, materialise } from '../materialise.ts';
 import type { Parts } from '../parts.ts';
@@ -51,22 +52,16 @@ export async function makeSpec(parts: Parts, deps: SpecDeps): Promise<ServerSpec
   };
 }
 
-/** Where the front of a release listens. */
-export function addressOf({ target: { host, port } }: ReleaseConfig): ServerSpec['listen'] {
-  return { host, port };
+/** Where the front of a release listens. @throws UserError for a release that is for another target */
+export function addressOf({ target }: ReleaseConfig): ServerSpec['listen'] {
+  if (target.kind !== 'process')
+    throw new UserError(
+      `the release is for the target ${target.kind}, which no front of this machine serves; release with target: {kind: process, port: …}`,
+    );
+  return { host: target.host, port: target.port };
 }
 
 /** The front puts the port in, at every start. */
 function commandOf(command: readonly string[], { model, models }: Files): string[] {
   return expand(command, { model, models, port: '${port}' }, 'server.command');
-}
-
-/** A text as it is, anything else as JSON. */
-function variablesOf({ config }: ReleaseConfig): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(config).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? value : JSON.stringify(value),
-    ]),
-  );
 }

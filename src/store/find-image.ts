@@ -1,8 +1,8 @@
 import type { Digest } from '../lib/digest.ts';
 import { tryJson } from '../lib/json.ts';
 import { index } from '../records/oci.ts';
-import { getManifest } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
+import { getManifest } from './records.ts';
+import type { Store } from './store.ts';
 
 /** The image of a package by its name, if that index holds this package, and all of it is there. */
 export async function findImage(store: Store, tag: string, packaged: Digest): Promise<Digest | undefined> {

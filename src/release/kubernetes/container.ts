@@ -1,0 +1,61 @@
+import { posix } from 'node:path';
+import { expand } from '../../lib/expand.ts';
+import { byBytes, type JsonObject } from '../../lib/json.ts';
+import { RELEASE } from '../../records/cluster.ts';
+import { resourceNames } from '../../records/cluster-names.ts';
+import { MODELS, SOURCE } from './places.ts';
+import type { Rendering } from './rendering.ts';
+
+/** Meanwhile proxies and load balancers hear that the pod goes, and send it nothing more. */
+export const LEAVE_SECONDS = 5;
+
+/** What no container of ours may do. */
+export const CONTAINER_SECURITY = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+
+/** The server's container. @param model the mount of the model */
+export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
+  const { target, server, serverImage, config } = rendering;
+  const { requests, limits } = target.resources ?? {};
+  const ready = { httpGet: { path: server.ready, port: target.port }, timeoutSeconds: 5 };
+  return {
+    name: 'server',
+    image: serverImage,
+    imagePullPolicy: 'IfNotPresent',
+    command: commandOf(rendering),
+    workingDir: posix.join(SOURCE, server.directory),
+    env: variables(rendering),
+    envFrom: [{ configMapRef: { name: resourceNames(config.name, config.environment).release } }],
+    ports: [{ name: 'http', containerPort: target.port, protocol: 'TCP' }],
+    startupProbe: { ...ready, periodSeconds: 1, failureThreshold: Math.ceil(server.readyTimeoutSeconds) },
+    readinessProbe: { ...ready, periodSeconds: 2, failureThreshold: 3 },
+    lifecycle: { preStop: { sleep: { seconds: LEAVE_SECONDS } } },
+    resources: { ...(requests && { requests }), ...(limits && { limits }) },
+    securityContext: CONTAINER_SECURITY,
+    volumeMounts: [
+      model,
+      { name: 'source', mountPath: SOURCE, readOnly: true },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+  };
+}
+
+/** The server's command with its places in the pod. */
+function commandOf({ server, target, modelFile }: Rendering): string[] {
+  const places = { model: posix.join(MODELS, modelFile), models: MODELS, port: String(target.port) };
+  // Kubernetes expands $(NAME) itself, and $$ is its way to write $.
+  return expand(server.command, places, 'server.command').map((word) => word.replaceAll('$', '$$$$'));
+}
+
+function variables({ config, target }: Rendering): JsonObject[] {
+  const { release: secret } = resourceNames(config.name, config.environment);
+  const references = Object.entries(config.secretReferences ?? {}).sort(([a], [b]) => byBytes(a, b));
+  return [
+    // A user without a name has no folder of its own.
+    { name: 'HOME', value: '/tmp' },
+    { name: 'PORT', value: String(target.port) },
+    { name: 'PYTHONUNBUFFERED', value: '1' },
+    { name: 'TRAINYARD_RELEASE', value: RELEASE },
+    ...config.secrets.map((name) => ({ name, valueFrom: { secretKeyRef: { name: secret, key: name } } })),
+    ...references.map(([name, valueFrom]) => ({ name, valueFrom })),
+  ];
+}

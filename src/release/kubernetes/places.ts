@@ -1,0 +1,6 @@
+/** Where the model's image or folder is mounted in the pod. */
+export const MODEL_MOUNT = '/trainyard/model';
+/** The model's files, as the image of a package holds them. */
+export const MODELS = `${MODEL_MOUNT}/models`;
+/** The server's source. */
+export const SOURCE = '/trainyard/source';
