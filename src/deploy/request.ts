@@ -33,7 +33,7 @@ export interface DeployDeps {
   frontCode(): Promise<FrontCode>;
   uv(): Promise<string>;
   /** Hides a secret in all later output. */
-  mask(secret: string): void;
+  mask(secret: string, name: string): void;
 }
 
 export interface Deployed {
@@ -89,7 +89,7 @@ export async function locate(
 export function readSecrets(
   { config }: Stored<ReleaseConfig>,
   env: Environment,
-  mask: (secret: string) => void,
+  mask: (secret: string, name: string) => void,
 ): Record<string, string> {
   const missing = config.secrets.filter((name) => !env[name]);
   if (missing.length > 0) {
@@ -99,7 +99,7 @@ export function readSecrets(
     );
   }
   const secrets = Object.fromEntries(config.secrets.map((name) => [name, env[name] ?? '']));
-  Object.values(secrets).forEach(mask);
+  for (const [name, value] of Object.entries(secrets)) mask(value, name);
   return secrets;
 }
 

@@ -19,8 +19,8 @@ export interface Job {
   remember(text: string): void;
   /** What the main step kept; empty when it kept nothing. */
   readonly remembered: string;
-  /** Hides a secret in all later output. */
-  mask(secret: string): void;
+  /** Hides a secret in all later output; its name is told where that cannot be done well. */
+  mask(secret: string, name?: string): void;
 }
 
 /** What an action gives back. With `failure` the step fails, after its outputs and summary were written. */

@@ -65,12 +65,17 @@ export function cut(markdown: string): string {
   return `${whole}${open}\n\n… (cut: a summary may have 1 MiB)`;
 }
 
+/** What a person reads of an escaped text. */
+export function readable(markdown: string): string {
+  return markdown.replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)));
+}
+
 /** A summary as a terminal shows it: without the graph, the folded parts and the markup. */
 export function terminal(markdown: string): string {
-  return markdown
+  const bare = markdown
     .replace(/<details>[\s\S]*?<\/details>|```mermaid[\s\S]*?```/g, '')
-    .replace(/<\/?code>|^### |\*\*/gm, '')
-    .replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))
+    .replace(/<\/?code>|^### |\*\*/gm, '');
+  return readable(bare)
     .replace(/\n{3,}/g, '\n\n')
     .trim();
 }

@@ -1,6 +1,7 @@
 import { codeOf, MachineError, messageOf, UserError } from '../lib/errors.ts';
 import type { Action, Job } from './action.ts';
 import { failureSummary } from './markdown.ts';
+import { guardSecrets } from './secrets.ts';
 
 const CANCEL_MS = 9000;
 
@@ -17,17 +18,19 @@ export interface Host {
 
 /** Runs an action: inputs, work, outputs, summary; every failure told by whose fault it is. */
 export async function runAction(name: string, load: () => Promise<Action>, host: Host): Promise<void> {
+  const guard = guardSecrets(host.job);
   try {
     const action = await load();
     const outcome = await orCancelled(
-      action.run((input) => host.input(input), host.job),
+      action.run((input) => host.input(input), guard.job),
       host.job.signal,
     );
+    guard.check(outcome);
     host.output(outcome.outputs);
     await host.summarise(outcome.summary);
-    if (outcome.failure !== undefined) await host.fail(outcome.failure);
+    if (outcome.failure !== undefined) await host.fail(guard.hide(outcome.failure));
   } catch (error) {
-    const message = tell(error, host.job.signal);
+    const message = guard.hide(tell(error, host.job.signal));
     await host.fail(message, failureSummary(name, message));
   } finally {
     await host.close();

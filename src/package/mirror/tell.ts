@@ -26,7 +26,7 @@ export interface MirrorPlace {
   /** What a relative path of a store is relative to. */
   readonly workspace: string;
   /** Hides a secret in all later output. */
-  mask(secret: string): void;
+  mask(secret: string, name: string): void;
 }
 
 /** What came of it: what the server has, or why it has not. */
@@ -40,7 +40,7 @@ export async function mirrorTo(
   const { log, signal, env } = job;
   for (const name of ['MLFLOW_TRACKING_TOKEN', 'MLFLOW_TRACKING_PASSWORD']) {
     const secret = env[name]?.trim();
-    if (secret) job.mask(secret);
+    if (secret) job.mask(secret, name);
   }
   const patience = AbortSignal.timeout(patienceMs);
   const web = new Web({ log, signal: AbortSignal.any([signal, patience]), env, plainHttp: () => plainHttp });
