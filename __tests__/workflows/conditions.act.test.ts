@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { jobOf } from '../support/act.ts';
 import { finished } from '../support/act-rewrite.ts';
-import { GIVEN, openStubs, ran, type Stubs } from '../support/act-stubs.ts';
+import { GIVEN, inputsOf, openStubs, ran, type Stubs } from '../support/act-stubs.ts';
 
 /** Of a template, when no variable says otherwise. */
 const STORE = 'oci://ghcr.io/acme/models/digits';
@@ -13,6 +13,7 @@ beforeAll(async () => {
     'pipeline.yml': 'trainyard-pipeline.yml',
     'pull-request.yml': 'trainyard-pull-request.yml',
     'rollback.yml': 'trainyard-rollback.yml',
+    'retrain.yml': 'trainyard-retrain.yml',
   });
 }, 120_000);
 
@@ -70,6 +71,15 @@ test('a finished Run is packaged without training', async () => {
   expect(ran(result)).toEqual(['build', 'package', 'release', 'deploy']);
   expect(jobOf(result, 'package').log).toContain('INPUT_RUN=sha256:0d\n');
   expect(result.status).toBe(0);
+});
+
+test('a schedule trains anew though a finished Run is there, and deploys like a push', async () => {
+  const given = { ...GIVEN, build: { ...GIVEN.build, run: '' } };
+  const result = await act({ event: 'schedule', workflow: 'retrain.yml' }, given);
+  expect(ran(result)).toEqual(['build', 'train-1', 'package', 'release', 'deploy']);
+  for (const job of ['build', 'train-1']) expect(inputsOf(result, job, 'FORCE')).toEqual(['true']);
+  expect(inputsOf(result, 'release', 'ENVIRONMENT')).toEqual(['staging']);
+  expect(inputsOf(result, 'deploy', 'RELEASE', 'STORE')).toEqual(['sha256:ff', STORE]);
 });
 
 test.each([

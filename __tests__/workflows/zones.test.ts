@@ -12,6 +12,10 @@ const TRAINING = ['smoke', 'train-1', 'train-2', 'train-3', 'train-4', 'train-5'
 /** The jobs that run the user's code, at a path. */
 const training = (path: string) => Object.fromEntries(TRAINING.map((job) => [`${path}/${job}`, []]));
 
+/** Deploying by hand asks for no ancestor. */
+const BY_HAND = ['packages: write', 'deployments: write', 'actions: read'];
+const BY_PIPELINE = [...BY_HAND, 'contents: read'];
+
 /** What docs/stores.md says of permissions. */
 const TEMPLATES = {
   pipeline: {
@@ -19,7 +23,14 @@ const TEMPLATES = {
     ...training('pipeline/train'),
     'pipeline/package': ['contents: read', 'packages: write'],
     'pipeline/release': ['contents: read', 'packages: write'],
-    deploy: ['packages: write'],
+    deploy: BY_PIPELINE,
+  },
+  retrain: {
+    'pipeline/train/build': ['contents: read', 'packages: read'],
+    ...training('pipeline/train'),
+    'pipeline/package': ['contents: read', 'packages: write'],
+    'pipeline/release': ['contents: read', 'packages: write'],
+    deploy: BY_PIPELINE,
   },
   'pull-request': { 'train/build': ['contents: read'], ...training('train') },
   'long-training': {
@@ -29,7 +40,7 @@ const TEMPLATES = {
     'pipeline/release': ['contents: read', 'packages: write'],
     again: ['actions: write'],
   },
-  rollback: { deploy: ['packages: write'] },
+  rollback: { deploy: BY_HAND },
   rerun: { rerun: ['actions: write', 'checks: read'] },
 };
 
