@@ -1,6 +1,7 @@
 /** Sets up the tools of others that read our stores, then runs the tests with them; arguments go to jest. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { containerd, containerTools, kubernetesPrograms } from './kubernetes.ts';
 import { pythonOf } from './python.ts';
 import { skopeo } from './skopeo.ts';
 import { slurm } from './slurm.ts';
@@ -8,7 +9,7 @@ import { tool } from './tools.ts';
 import { torch } from './torch.ts';
 
 /** One after the other: a build of Go's takes all cores by itself. */
-const TOOLS = ['oras', 'crane', 'modctl', 'registry', 'conformance', 'model-spec'] as const;
+const TOOLS = ['oras', 'crane', 'modctl', 'registry', 'conformance', 'model-spec', 'etcd'] as const;
 const PYTHONS = ['trackers', 'dvc', 'frameworks', 'torch-frameworks'];
 const root = join(import.meta.dirname, '..');
 
@@ -19,6 +20,7 @@ try {
   for (const name of PYTHONS) console.log(`  ${await pythonOf(name)}`);
   console.log(`  ${(await torch()).PYTHONPATH}`);
   console.log(`  ${(await slurm()).bin}`);
+  for (const part of [containerTools, containerd, kubernetesPrograms]) console.log(`  ${await part()}`);
   // The usual configuration leaves these tests out.
   const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
   const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];
