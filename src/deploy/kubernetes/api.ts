@@ -4,12 +4,10 @@ import { codeOf, MachineError, messageOf } from '../../lib/errors.ts';
 import { ask, type HttpAnswer, type HttpRequest } from '../../lib/http.ts';
 import { tryJson } from '../../lib/json.ts';
 import type { Log } from '../../lib/log.ts';
+import { MANAGER } from '../../records/cluster.ts';
 import { isOutage, isUnreached, misconfigured, refusal } from './failure.ts';
 import { listOf } from './types/list.ts';
 import { type AnyObject, anyObject } from './types/object.ts';
-
-/** The name under which the cluster knows which fields of an object are ours. */
-export const FIELD_MANAGER = 'trainyard';
 
 const TIMEOUT_SECONDS = 30;
 /** For so long an API server may be gone in the midst of a deploy. */
@@ -77,19 +75,28 @@ export class Api {
   }
 
   /**
-   * Server-side apply, as the owner of the fields that are given; with a resourceVersion in them, only to that version.
+   * Server-side apply, as the owner of the fields that are given.
    * @param dryRun all is checked and nothing is kept
    * @returns the object as the API server has it now
    */
   async apply(path: string, object: object, { dryRun = false } = {}): Promise<AnyObject> {
-    const query = { fieldManager: FIELD_MANAGER, force: 'true', fieldValidation: 'Strict' };
-    const answer = await this.send({
+    return read(await this.#apply(path, object, dryRun), `apply ${nameOf(object)}`, anyObject);
+  }
+
+  /** The same to the version alone that the object names; undefined where it has changed since. */
+  async applyVersion(path: string, object: object): Promise<AnyObject | undefined> {
+    const answer = await this.#apply(path, object, false);
+    return answer.status === 409 ? undefined : read(answer, `apply ${nameOf(object)}`, anyObject);
+  }
+
+  #apply(path: string, object: object, dryRun: boolean): Promise<HttpAnswer> {
+    const query = { fieldManager: MANAGER, force: 'true', fieldValidation: 'Strict' };
+    return this.send({
       method: 'PATCH',
       path: withQuery(path, dryRun ? { ...query, dryRun: 'All' } : query),
       headers: { 'content-type': 'application/apply-patch+yaml' },
       body: JSON.stringify(object),
     });
-    return read(answer, `apply ${nameOf(object)}`, anyObject);
   }
 
   /** Undefined where there is one of that name already. */
@@ -184,7 +191,7 @@ export class Api {
   #write(method: string, path: string, object: object, type = 'application/json'): Promise<HttpAnswer> {
     return this.send({
       method,
-      path: withQuery(path, { fieldManager: FIELD_MANAGER }),
+      path: withQuery(path, { fieldManager: MANAGER }),
       headers: { 'content-type': type },
       body: JSON.stringify(object),
     });

@@ -38,10 +38,11 @@ export class KubernetesLedger implements Ledger {
     }
   }
 
-  /** What is remembered, without the lock; it may change at any time. */
-  async look(): Promise<Memory> {
+  /** What is remembered, and the token of the newest holder, without the lock: both may change at any time. */
+  async look(): Promise<Memory & { readonly token: number }> {
     const found = await this.#find();
-    return found === undefined ? {} : memoryOf(found, this.#place);
+    const known = found === undefined ? {} : memoryOf(found, this.#place);
+    return { ...known, token: tokenOf(found) };
   }
 
   /** Notes which Deployment brought what serves. */

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-const named = z.looseObject({ name: z.string() });
 const key = z.looseObject({ name: z.string(), key: z.string(), optional: z.boolean().optional() });
 /** A container as a template of pods says it. */
 export const container = z.looseObject({
@@ -15,9 +14,16 @@ export const container = z.looseObject({
       }),
     )
     .default([]),
-  envFrom: z.array(z.looseObject({ secretRef: named.partial().optional() })).default([]),
+  envFrom: z
+    .array(
+      z.looseObject({
+        secretRef: z.looseObject({ name: z.string(), optional: z.boolean().optional() }).optional(),
+      }),
+    )
+    .default([]),
   volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).default([]),
   readinessProbe: z
     .looseObject({ httpGet: z.looseObject({ path: z.string().optional() }).optional() })
     .optional(),
 });
+export type Container = z.infer<typeof container>;

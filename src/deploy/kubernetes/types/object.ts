@@ -10,6 +10,7 @@ const metadata = z.looseObject({
   annotations: texts.optional(),
   resourceVersion: z.string().optional(),
   generation: z.int().optional(),
+  creationTimestamp: z.string().optional(),
   deletionTimestamp: z.string().optional(),
 });
 

@@ -1,0 +1,62 @@
+import type { Digest } from '../../lib/digest.ts';
+import { MachineError } from '../../lib/errors.ts';
+import type { HttpAnswer } from '../../lib/http.ts';
+import { type Ask, Refused } from '../target.ts';
+import { statusOf } from './failure.ts';
+import type { Manifests } from './manifests.ts';
+import type { Place } from './place.ts';
+import { podsPath } from './pods.ts';
+import type { Pod } from './types/pod.ts';
+
+/** Where a server may say which release it is. */
+const RELEASE_HEADER = 'x-trainyard-release';
+
+/** Asks pods by the API server, each in turn, so that no way into the cluster is needed. */
+export function askPods(place: Place, { services, release }: Manifests, pods: readonly Pod[]): Ask {
+  let turn = 0;
+  return async (wanted) => {
+    const one = pods[turn++ % pods.length];
+    if (one === undefined) throw new MachineError('the release has no pod that is ready');
+    const { name } = one.metadata;
+    const answer = await place.api.send({
+      ...wanted,
+      path: `${podsPath(place)}/${name}:${portOf(services, one)}/proxy${wanted.path}`,
+      isPassedOn: true,
+    });
+    return checked(answer, `pod ${name}`, release);
+  };
+}
+
+/** Asks the public Service by the API server: one of its pods answers. */
+export function askService({ api, namespace }: Place, { services }: Manifests, release?: Digest): Ask {
+  const [service] = services;
+  const name = service?.metadata.name ?? '';
+  const port = service?.spec.ports[0]?.port ?? 80;
+  return async (wanted) => {
+    const path = `/api/v1/namespaces/${namespace}/services/${name}:${port}/proxy${wanted.path}`;
+    return checked(await api.send({ ...wanted, path, isPassedOn: true }), `Service ${name}`, release);
+  };
+}
+
+/**
+ * The answer, when it is a server's.
+ * @param release which one the server has to be; undefined where any may answer
+ */
+function checked(answer: HttpAnswer, who: string, release: Digest | undefined): HttpAnswer {
+  const said = statusOf(answer);
+  if (said !== undefined && answer.headers[RELEASE_HEADER] === undefined)
+    throw new MachineError(`${who}: ${said.message}`);
+  const found = answer.headers[RELEASE_HEADER];
+  if (release !== undefined && found !== undefined && found !== release)
+    throw new Refused(`${who} says that it is release ${String(found)}, and should be ${release}`);
+  return answer;
+}
+
+/** Where the public Service sends requests in a pod. */
+function portOf(services: Manifests['services'], { spec }: Pod): number {
+  const [port] = services[0]?.spec.ports ?? [];
+  const target = port?.targetPort ?? port?.port ?? 80;
+  if (typeof target === 'number') return target;
+  const ports = spec.containers.flatMap((one) => one.ports);
+  return ports.find(({ name }) => name === target)?.containerPort ?? port?.port ?? 80;
+}

@@ -1,0 +1,95 @@
+import { hexOf } from '../../lib/digest.ts';
+import { byBytes } from '../../lib/json.ts';
+import { RELEASE_LABEL } from '../../records/cluster.ts';
+import { Refused } from '../target.ts';
+import { askService } from './asking.ts';
+import { imagesOf, imageVolumesOf } from './dropped.ts';
+import type { Front } from './front.ts';
+import { type Manifests, podSpecOf } from './manifests.ts';
+import { type Place, shortOf } from './place.ts';
+import { isReady, podsOf } from './pods.ts';
+import type { Pod } from './types/pod.ts';
+import { type EndpointSlice, endpointSlice } from './types/service.ts';
+import { follow } from './watch.ts';
+
+/** A cluster needs a moment until its Services name other pods, and pods that leave are gone from them. */
+const PATIENCE_SECONDS = 30;
+
+/**
+ * Proves that the public Service leads to pods of a release, and to no others, and that they are as it was rendered.
+ * @returns a word on it
+ * @throws Refused with what was found instead
+ */
+export async function identify(
+  place: Place,
+  manifests: Manifests,
+  front: Front | undefined,
+): Promise<string> {
+  const { release } = manifests;
+  if (front?.release !== release || !front.isWhole)
+    throw new Refused(
+      `the Services of ${place.namespace} name release ${front === undefined ? 'none' : shownOf(front)}, not ${hexOf(release, 12)}`,
+    );
+  const pods = await whenLedTo(place, manifests);
+  for (const one of pods) refuseOther(one, manifests);
+  const path = readyPathOf(manifests);
+  if (path !== undefined) {
+    const { status } = await askService(place, manifests, release)({ path, timeoutSeconds: 10 });
+    if (status >= 300) throw new Refused(`the public Service answers ${path} with status ${status}`);
+  }
+  return `${hexOf(release, 12)}, ${pods.length} of ${pods.length} pods`;
+}
+
+/** Waits until the Service leads to exactly the pods of the release, and gives them. */
+async function whenLedTo(place: Place, manifests: Manifests): Promise<readonly Pod[]> {
+  const service = manifests.services[0]?.metadata.name ?? '';
+  const path = `/apis/discovery.k8s.io/v1/namespaces/${place.namespace}/endpointslices`;
+  const query = { labelSelector: `kubernetes.io/service-name=${service}` };
+  const end = AbortSignal.timeout(PATIENCE_SECONDS * 1000);
+  let found = '';
+  try {
+    for await (const slices of follow(place.api, path, endpointSlice, query, end)) {
+      const led = [...new Set(slices.flatMap(readyIn))].sort(byBytes);
+      const pods = await podsOf(place, manifests);
+      const names = pods.map(({ metadata }) => metadata.name).sort(byBytes);
+      const unready = pods.filter((one) => !isReady(one)).map(({ metadata }) => metadata.name);
+      if (names.length > 0 && unready.length === 0 && names.join() === led.join()) return pods;
+      found = `it leads to ${led.join(', ') || 'none'}; the release has ${names.join(', ') || 'none'}${unready.length > 0 ? `, not ready: ${unready.join(', ')}` : ''}`;
+    }
+  } catch (error) {
+    if (!end.aborted) throw error;
+  }
+  throw new Refused(`the Service ${service} does not lead to the pods of the release: ${found}`);
+}
+
+function readyIn({ endpoints }: EndpointSlice): string[] {
+  return (endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .flatMap(({ targetRef }) => targetRef?.name ?? []);
+}
+
+/** A pod runs the images that its release names, by digest, and has the volumes with the model. */
+function refuseOther({ metadata, spec }: Pod, { own, release }: Manifests): void {
+  const templates = own.flatMap((object) => podSpecOf(object) ?? []);
+  const isOne = templates.some(
+    (template) =>
+      isWithin(imagesOf(template), imagesOf(spec)) &&
+      isWithin(imageVolumesOf(template), imageVolumesOf(spec)),
+  );
+  if (isOne && metadata.labels?.[RELEASE_LABEL] === shortOf(release)) return;
+  const found = [...imagesOf(spec), ...imageVolumesOf(spec)].join(', ');
+  throw new Refused(`pod ${metadata.name} is not as the release was rendered: it has ${found}`);
+}
+
+function isWithin(wanted: readonly string[], found: readonly string[]): boolean {
+  return wanted.every((one) => found.includes(one));
+}
+
+function readyPathOf({ own }: Manifests): string | undefined {
+  const containers = own.flatMap((object) => podSpecOf(object)?.containers ?? []);
+  return containers.flatMap(({ readinessProbe }) => readinessProbe?.httpGet?.path ?? [])[0];
+}
+
+function shownOf({ release, isWhole }: Front): string {
+  return `${hexOf(release, 12)}${isWhole ? '' : ' (and select other pods)'}`;
+}

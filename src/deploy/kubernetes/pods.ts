@@ -1,0 +1,42 @@
+import type { Manifests } from './manifests.ts';
+import { type Place, selectorOf } from './place.ts';
+import type { Reason } from './reasons.ts';
+import { type Pod, pod } from './types/pod.ts';
+
+/** On the template of pods that are to be made anew with nothing else changed: by which deploy. */
+export const RENEWED_ANNOTATION = 'trainyard.dev/renewed-by';
+
+const LINES = 20;
+
+/** Where the pods of the namespace are. */
+export function podsPath({ namespace }: Place): string {
+  return `/api/v1/namespaces/${namespace}/pods`;
+}
+
+/** The pods of a release that are not being ended. */
+export async function podsOf(place: Place, { release }: Manifests): Promise<Pod[]> {
+  const query = { labelSelector: selectorOf(place, release) };
+  return (await place.api.list(podsPath(place), pod, query)).filter(isStaying);
+}
+
+/** Whether a pod is neither being ended nor done. */
+export function isStaying({ metadata, status }: Pod): boolean {
+  return metadata.deletionTimestamp === undefined && status.phase !== 'Succeeded';
+}
+
+/** Whether a pod takes requests, by its probe's word. */
+export function isReady({ status }: Pod): boolean {
+  return status.conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True');
+}
+
+/** The last lines that a pod's container printed; none when they are not there any more. */
+export async function lastLines(place: Place, name: string, log: Reason['log']): Promise<string[]> {
+  if (log === undefined) return [];
+  const query = new URLSearchParams({
+    container: log.container,
+    tailLines: String(LINES),
+    ...(log.isPrevious && { previous: 'true' }),
+  });
+  const { status, body } = await place.api.send({ path: `${podsPath(place)}/${name}/log?${query}` });
+  return status === 200 ? body.trimEnd().split('\n') : [];
+}

@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refused } from '../target.ts';
+import { followWarnings, type Warnings } from './events.ts';
+import { isWorkload, type Manifests } from './manifests.ts';
+import { type Place, selectorOf } from './place.ts';
+import { isReady, isStaying, lastLines, podsPath, RENEWED_ANNOTATION } from './pods.ts';
+import { type Reason, reasonOf } from './reasons.ts';
+import { type Pod, pod } from './types/pod.ts';
+import { type Workload, workload } from './types/workload.ts';
+import { follow } from './watch.ts';
+
+/** For a cluster whose controllers don't work: longer than they take to say that there is no progress. */
+const GRACE_SECONDS = 60;
+const DEADLINE_SECONDS = 600;
+
+export interface Wanted {
+  readonly manifests: Manifests;
+  /** Only pods that this deploy made anew count; undefined where all of the release do. */
+  readonly renewedBy: string | undefined;
+}
+
+/**
+ * Waits, by watching, until all pods of a release are ready.
+ * @returns the pods
+ * @throws Refused in words as soon as it is known that they will not be, with the last lines of the one that fails
+ */
+export async function whenReady(place: Place, wanted: Wanted, signal: AbortSignal): Promise<readonly Pod[]> {
+  const end = new AbortController();
+  const until = AbortSignal.any([signal, end.signal]);
+  const seen: Seen = { pods: [], workloads: new Map(), warnings: new Map() };
+  const { manifests } = wanted;
+  const kinds = new Map(manifests.own.filter(isWorkload).map((object) => [object.kind, object]));
+  const query = { labelSelector: selectorOf(place, manifests.release) };
+  return new Promise<readonly Pod[]>((resolve, reject) => {
+    const look = (): void => {
+      const judged = judge(wanted, kinds.size, seen);
+      if (judged === undefined) return;
+      if ('ready' in judged) resolve(judged.ready);
+      else reject(judged.refused);
+    };
+    const watching = [
+      (async () => {
+        for await (const pods of follow(place.api, podsPath(place), pod, query, until)) {
+          seen.pods = pods;
+          look();
+        }
+      })(),
+      ...[...kinds].map(async ([kind, object]) => {
+        const path = await place.resources.folderOf(object);
+        for await (const found of follow(place.api, path, workload, query, until)) {
+          seen.workloads.set(kind, found);
+          look();
+        }
+      }),
+      followWarnings(place, seen.warnings, until, look),
+      sleep(longest(manifests) * 1000, undefined, { signal: until }).then(() => {
+        throw new Unready('the cluster says neither that the pods are ready nor that they are not');
+      }),
+    ];
+    Promise.all(watching).catch(reject);
+  })
+    .catch(async (error: unknown) => {
+      signal.throwIfAborted();
+      throw error instanceof Unready ? await refusedFor(place, error, seen, wanted) : error;
+    })
+    .finally(() => end.abort());
+}
+
+interface Seen {
+  pods: readonly Pod[];
+  /** By kind; absent for one that was not listed yet. */
+  readonly workloads: Map<string, readonly Workload[]>;
+  readonly warnings: Warnings;
+}
+
+/** It will not be ready. */
+class Unready extends Error {
+  readonly podName: string | undefined;
+  readonly log: Reason['log'];
+
+  constructor(message: string, podName?: string, log?: Reason['log']) {
+    super(message);
+    this.podName = podName;
+    this.log = log;
+  }
+}
+
+/** Undefined while it is open. */
+function judge(
+  wanted: Wanted,
+  kinds: number,
+  { pods, workloads, warnings }: Seen,
+): { ready: readonly Pod[] } | { refused: Unready } | undefined {
+  if (workloads.size < kinds) return undefined;
+  const all = [...workloads.values()].flat();
+  const mine = pods.filter((one) => isMeant(one, wanted, all));
+  for (const one of mine) {
+    const reason = reasonOf(one);
+    if (reason?.isFinal === true) return { refused: new Unready(reason.text, one.metadata.name, reason.log) };
+    const warning = warnings.get(one.metadata.name) ?? '';
+    if (/no volume plugin matched/.test(warning))
+      return {
+        refused: new Unready(
+          `pod ${one.metadata.name}: its node knows no image volumes; turn on the feature gate ImageVolume in each kubelet (${warning})`,
+        ),
+      };
+  }
+  for (const { metadata, status } of all) {
+    const failed = status?.conditions.find(({ type }) => type === 'ReplicaFailure');
+    if (failed?.status === 'True')
+      return { refused: new Unready(`no pod of ${metadata.name} can be made: ${failed.message}`) };
+    const progress = status?.conditions.find(({ type }) => type === 'Progressing');
+    if (progress?.status === 'False' && isObserved(metadata, status))
+      return { refused: new Unready(`${metadata.name} made no progress in time (${progress.message})`) };
+  }
+  if (all.length === 0 || !all.every(isDone)) return undefined;
+  const ready = mine.filter(isReady);
+  return ready.length > 0 && ready.length === mine.length ? { ready } : undefined;
+}
+
+/** Pods of a Deployment of this name that was removed before may still be leaving. */
+function isMeant(one: Pod, { renewedBy }: Wanted, workloads: readonly Workload[]): boolean {
+  if (!isStaying(one)) return false;
+  if (renewedBy !== undefined) return one.metadata.annotations?.[RENEWED_ANNOTATION] === renewedBy;
+  return workloads.some(({ metadata }) => createdAt(one.metadata) >= createdAt(metadata));
+}
+
+function createdAt({ creationTimestamp }: { creationTimestamp?: string | undefined }): number {
+  return Date.parse(creationTimestamp ?? '');
+}
+
+function isObserved(metadata: Workload['metadata'], status: Workload['status']): boolean {
+  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+}
+
+function isDone({ metadata, spec, status }: Workload): boolean {
+  const { replicas, updatedReplicas, availableReplicas } = status ?? {};
+  const wanted = spec.replicas ?? 1;
+  return (
+    isObserved(metadata, status) &&
+    [replicas, updatedReplicas, availableReplicas].every((count) => (count ?? 0) === wanted)
+  );
+}
+
+function longest({ own }: Manifests): number {
+  const deadlines = own
+    .filter(isWorkload)
+    .map((object) => workload.parse(object).spec.progressDeadlineSeconds ?? DEADLINE_SECONDS);
+  return Math.max(...deadlines, 0) + GRACE_SECONDS;
+}
+
+/** Says what is known of the pods besides, and what the failing one printed. */
+async function refusedFor(
+  place: Place,
+  { message, podName, log }: Unready,
+  { pods, warnings, workloads }: Seen,
+  wanted: Wanted,
+): Promise<Refused> {
+  const mine = pods.filter((one) => isMeant(one, wanted, [...workloads.values()].flat()));
+  const failing = mine.find(({ metadata }) => metadata.name === podName) ?? mine.find((one) => !isReady(one));
+  if (failing === undefined) return new Refused(message);
+  const { name } = failing.metadata;
+  const reason = podName === undefined ? reasonOf(failing) : undefined;
+  const warning = podName === undefined ? warnings.get(name) : undefined;
+  const words = [message, reason?.text ?? (warning && `pod ${name}: ${warning}`)].filter(Boolean);
+  const [container] = failing.spec.containers;
+  const shown = log ?? reason?.log ?? (container && { container: container.name, isPrevious: false });
+  return new Refused(words.join('; '), await lastLines(place, name, shown));
+}
