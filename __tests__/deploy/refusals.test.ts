@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { digestOf } from '../../src/lib/digest.ts';
+import { machineName } from '../../src/lib/shared-lock.ts';
 import { deployment } from '../../src/records/deployment.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { getRecord } from '../../src/store/records.ts';
@@ -129,7 +130,7 @@ describe('what cannot be deployed', () => {
     await expect(machine.deploy(release)).rejects.toThrow(`is being done already, by process ${process.pid}`);
     await deploying;
     await mkdir(join(machine.state, 'lock'));
-    await writeFile(join(machine.state, 'lock', '999999-12345'), '');
+    await writeFile(join(machine.state, 'lock', `${await machineName()}.999999-12345.dead`), '0');
     expect(outcomeOf(await machine.deploy(await machine.release()))).toEqual(['live', null]);
     expect(await getRecord(machine.store, deployment, (await machine.served()).deployment)).toMatchObject({
       config: { outcome: 'live' },

@@ -50,7 +50,8 @@ async function liveThrough(random: (below: number) => number): Promise<void> {
     const chosen = releases[random(releases.length)];
     if (chosen === undefined || random(4) === 0) continue;
     const before = live.get(chosen.environment) ?? null;
-    const of = before === chosen.digest ? 'unchanged' : (outcome.options[random(5)] ?? 'live');
+    const of =
+      before === chosen.digest ? 'unchanged' : (outcome.options[random(outcome.options.length)] ?? 'live');
     const isSense = of === 'live' || of === 'refused' || before !== null;
     await deployOn(store, day, chosen.digest, { before, outcome: isSense ? of : 'live' });
     if (of === 'live' || !isSense) live.set(chosen.environment, chosen.digest);
@@ -65,7 +66,7 @@ async function told(): Promise<readonly (readonly [Live, Digest | undefined])[]>
   for (const digest of new Set((await store.names('deployment-')).values())) {
     const { config, manifest } = (await findRecord(store, deployment, digest)) ?? {};
     if (config !== undefined && manifest?.subject !== undefined)
-      events.push({ ...config, release: manifest.subject.digest });
+      events.push({ ...config, digest, release: manifest.subject.digest });
   }
   events.sort((a, b) => a.endedAt.localeCompare(b.endedAt));
   const live = await whatServes(store);

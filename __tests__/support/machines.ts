@@ -1,8 +1,8 @@
 import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tool } from '../../scripts/tools.ts';
 import { deploy } from '../../src/deploy/deploy.ts';
+import { locate, type SiteDeps } from '../../src/deploy/locate.ts';
 import { readParts } from '../../src/deploy/parts.ts';
 import { FrontClient } from '../../src/deploy/process/front-client.ts';
 import { freePort } from '../../src/deploy/process/ports.ts';
@@ -12,6 +12,7 @@ import { ask, type HttpAnswer } from '../../src/lib/http.ts';
 import type { Outcome } from '../../src/records/deployment.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { type RecordingLog, recordingLog } from './log.ts';
+import { machineDeps } from './machine-deps.ts';
 import { endProcessesOf } from './processes.ts';
 import { putRelease, type ReleaseChoices } from './releases.ts';
 
@@ -43,7 +44,10 @@ export interface Machine {
   release(choices?: Partial<ReleaseChoices>): Promise<Digest>;
   /** What a release stands on. */
   parents(release: Digest): Promise<{ run: Digest }>;
-  deploy(release: DeployRequest['release'], changes?: Partial<DeployDeps & DeployRequest>): Promise<Deployed>;
+  deploy(
+    release: DeployRequest['release'],
+    changes?: Partial<DeployDeps & SiteDeps & DeployRequest>,
+  ): Promise<Deployed>;
   get(path: string): Promise<HttpAnswer>;
   /** What the endpoint says of itself. */
   served(): Promise<{ release: Digest | null; deployment: Digest; [fact: string]: unknown }>;
@@ -58,19 +62,11 @@ export async function servingMachine(): Promise<Machine> {
   const log = recordingLog();
   const masked: string[] = [];
   const dist = await fakeDist(join(root, 'dist'));
-  const deps: DeployDeps = {
+  await smallNode(join(root, 'node'));
+  const deps: DeployDeps & SiteDeps = {
+    ...machineDeps(root),
     store,
-    stateRoot: state,
-    env: { ...process.env, GITHUB_TOKEN: 'job-token', INPUT_RELEASE: 'x' },
     log,
-    signal: new AbortController().signal,
-    node: await smallNode(join(root, 'node')),
-    frontCode: async () => ({
-      folder: dist,
-      files: ['package.json', 'front/index.js'],
-      entry: 'front/index.js',
-    }),
-    uv: () => tool('uv'),
     mask: (secret) => void masked.push(secret),
   };
   const get = (path: string): Promise<HttpAnswer> =>
@@ -86,8 +82,11 @@ export async function servingMachine(): Promise<Machine> {
     front: new FrontClient(join(state, 'toy', 'test')),
     release: async (choices) => (await putRelease(store, { port, ...choices })).digest,
     parents: (release) => readParts(store, release),
-    deploy: (release, { name, environment, ...changes } = {}) =>
-      deploy({ release, name, environment }, { ...deps, ...changes }),
+    deploy: async (release, { name, environment, byHand = true, lift = false, ...changes } = {}) => {
+      const request = { release, name, environment, byHand, lift };
+      const all = { ...deps, ...changes };
+      return deploy(await locate(request, all), request, all);
+    },
     get,
     served: async () => JSON.parse((await get('/.trainyard/release')).body),
     remove: async () => {
@@ -106,7 +105,6 @@ async function fakeDist(dist: string): Promise<string> {
 }
 
 /** Stands in for a program of a hundred megabytes, which would be copied for every test. */
-async function smallNode(path: string): Promise<string> {
+async function smallNode(path: string): Promise<void> {
   await writeFile(path, `#!/bin/sh\nexec '${process.execPath}' "$@"\n`);
-  return path;
 }

@@ -1,54 +1,90 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deploy } from '../deploy/deploy.ts';
+import { locate } from '../deploy/locate.ts';
 import type { FrontCode } from '../deploy/process/runtime.ts';
-import { defineAction } from '../github/action.ts';
+import type { Deployed } from '../deploy/request.ts';
+import { defineAction, type Job } from '../github/action.ts';
+import { causeOf } from '../github/cause.ts';
+import { flag } from '../github/flag.ts';
 import { optionalText, type Reader, registryInputs, requiredDigest, requiredText } from '../github/inputs.ts';
 import { cacheFolder, stateFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
 import type { Digest } from '../lib/digest.ts';
+import { UserError } from '../lib/errors.ts';
+import type { Store } from '../store/store.ts';
 import { deploySummary, failureOf } from '../summary/deploy.ts';
 import { traceRecords } from '../trace/lineage.ts';
+
+/** The exit status when neither the new release nor the one before can be proved to serve: somebody has to look now. */
+const RESTORE_FAILED = 3;
 
 const releaseOrPrevious: Reader<Digest | 'previous'> = (value, name) =>
   value === 'previous' ? value : requiredDigest(value, name);
 
-/** Release → what serves on this machine. */
+/** Release → what serves. */
 export const action = defineAction({
   inputs: {
     release: releaseOrPrevious,
     name: optionalText,
     environment: optionalText,
+    'by-hand': flag,
+    lift: flag,
     store: requiredText,
     ...registryInputs,
   },
-  async run({ store: place, ...request }, job) {
-    const { env, log, signal, mask } = job;
+  async run({ store: place, 'by-hand': named, ...inputs }, job) {
+    const { env } = job;
     const store = await job.openStore(place, 'store');
-    const deployed = await deploy(request, {
+    // At a terminal it is always a person who names a release.
+    const request = { ...inputs, byHand: named || !env.GITHUB_EVENT_NAME };
+    const site = await locate(request, siteDeps(store, job));
+    const deployed = await deploy(site, request, {
       store,
-      stateRoot: stateFolder(env),
       env,
-      log,
-      signal,
-      node: process.execPath,
-      frontCode: () => frontCode(process.argv[1] ?? ''),
-      uv: () => findUv({ env, log, signal, cache: cacheFolder(env), scratch: () => job.scratch() }),
-      mask,
+      log: job.log,
+      signal: job.signal,
+      cause: causeOf(env),
+      isAncestor: async () => undefined,
+      approve: async (approvers) => {
+        throw new UserError(`nobody can be asked who approved this deploy: ${approvers.join(', ')}`);
+      },
+      mask: job.mask,
     });
     const { config, digest } = deployed.deployment;
-    const { nodes } = await traceRecords(deployed.state.store, [digest]);
-    const failure =
-      failureOf(deployed) ??
-      (deployed.unrecorded &&
-        `the release is ${config.outcome} at ${config.endpoint}, but the store ${store.location} does not know of it: ${deployed.unrecorded}. Mend that, and deploy the same release again`);
+    const { nodes } = await traceRecords(deployed.site.records, [digest]);
+    const failure = failureOf(deployed) ?? unrecordedOf(deployed, store);
     return {
       outputs: { deployment: digest, endpoint: config.endpoint, outcome: config.outcome },
       summary: deploySummary(deployed, nodes, store),
       ...(failure !== undefined && { failure }),
+      ...(config.outcome === 'restore-failed' && { exitStatus: RESTORE_FAILED }),
     };
   },
 });
+
+function siteDeps(store: Store, job: Job): Parameters<typeof locate>[1] {
+  const { env, log, signal } = job;
+  const scratch = (): Promise<string> => job.scratch();
+  return {
+    store,
+    stateRoot: stateFolder(env),
+    env,
+    log,
+    signal,
+    node: process.execPath,
+    frontCode: () => frontCode(process.argv[1] ?? ''),
+    uv: () => findUv({ env, log, signal, cache: cacheFolder(env), scratch }),
+    scratch,
+  };
+}
+
+function unrecordedOf({ unrecorded, deployment: { config } }: Deployed, store: Store): string | undefined {
+  return (
+    unrecorded &&
+    `the release is ${config.outcome} at ${config.endpoint}, but the store ${store.location} does not know of it: ${unrecorded}. Mend that, and deploy the same release again`
+  );
+}
 
 /** The bundle that runs now, of which `script` is a stub (`dist/NAME/index.js`), as the front needs it. */
 async function frontCode(script: string): Promise<FrontCode> {

@@ -52,7 +52,11 @@ export const action = defineAction({
         values.set(output, value);
       }
       summaries.push(outcome.summary);
-      if (outcome.failure !== undefined) return finish(outputs, summaries, `${name}: ${outcome.failure}`);
+      if (outcome.failure !== undefined)
+        return {
+          ...finish(outputs, summaries, `${name}: ${outcome.failure}`),
+          ...(outcome.exitStatus !== undefined && { exitStatus: outcome.exitStatus }),
+        };
     }
     return finish(outputs, summaries);
   },

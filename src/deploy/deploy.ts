@@ -1,184 +1,221 @@
-import { join } from 'node:path';
-import type { Digest } from '../lib/digest.ts';
-import { messageOf } from '../lib/errors.ts';
+import { messageOf, UserError } from '../lib/errors.ts';
 import { hideSecrets } from '../lib/hide.ts';
-import type { Log } from '../lib/log.ts';
-import { type DeploymentConfig, deployment } from '../records/deployment.ts';
-import { findPrevious, newestReleases } from '../records/history.ts';
+import { findPrevious, isWayBack, lastServed, servedAfter } from '../records/history.ts';
 import type { Stored } from '../records/kind.ts';
-import { LOG_LAYER } from '../records/oci.ts';
-import { release } from '../records/release.ts';
+import { type ReleaseConfig, release } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
-import { getRecord, layer, putRecord } from '../store/records.ts';
-import { moveAlias } from './alias.ts';
+import { getRecord } from '../store/records.ts';
+import { whyNotBegun } from './decide.ts';
 import { historyOf, previousOf } from './history.ts';
-import { withLock } from './lock.ts';
-import { dropDamagedLayers, fetchRelease, isComplete, type Parts, readParts, readProbes } from './parts.ts';
-import { FrontClient } from './process/front-client.ts';
-import { endIdleFront, ensureFront, frontEnvironment } from './process/launch.ts';
-import { keepRuntime } from './process/runtime.ts';
-import { addressOf, makeSpec } from './process/spec.ts';
-import { processTarget } from './process/target.ts';
-import { prune } from './prune.ts';
-import { repair } from './repair.ts';
-import { type DeployDeps, type Deployed, type DeployRequest, locate, readSecrets } from './request.ts';
+import type { Hold, Journal, Memory } from './ledger.ts';
+import { readParts, readProbes } from './parts.ts';
+import { publish, recordDeployment, recording } from './record.ts';
+import { recover } from './recover.ts';
+import { type DeployDeps, type Deployed, type DeployRequest, readSecrets } from './request.ts';
 import { type Rollout, rollOut } from './rollout.ts';
-import { makeState, removeIfEmpty, type State } from './state.ts';
-import type { Target } from './target.ts';
-
-/** How many releases stay on a machine, for a rollback without a store. */
-const KEPT = 3;
+import type { Site } from './site.ts';
 
 /**
- * Brings a release live on this machine, and records what came of it: a Deployment, also when the release is refused.
+ * Brings a release live at its site, and records what came of it: a Deployment, also when the release is refused.
  * @throws UserError for what is wrong before anything has changed; nothing is recorded then
  */
-export async function deploy(request: DeployRequest, deps: DeployDeps): Promise<Deployed> {
-  const state = await locate(request, deps);
-  await makeState(state);
+export async function deploy(site: Site, request: DeployRequest, deps: DeployDeps): Promise<Deployed> {
+  await site.open();
   try {
-    return await withLock(state.lock, `a deploy to ${state.folder}`, async () => {
-      const front = new FrontClient(state.folder);
-      try {
-        return await rollOutHere(await bring(request, state, front, deps), state, deps);
-      } finally {
-        await tidy(state, front).catch((error: unknown) =>
-          deps.log.warning(`${state.folder} was not tidied up: ${messageOf(error)}`),
+    const hold = await site.ledger.lock(deps.signal);
+    try {
+      return await Promise.race([hold.lost, underLock(site, hold, request, deps)]);
+    } finally {
+      await site
+        .tidy()
+        .catch((error: unknown) =>
+          deps.log.warning(`${site.location} was not tidied up: ${messageOf(error)}`),
         );
-      }
-    });
+      await hold.release();
+    }
   } finally {
-    await removeIfEmpty(state);
+    await site.close();
   }
 }
 
-/** What this deploy has found out before it starts anything. */
-interface Prepared {
-  readonly parts: Parts;
-  readonly secrets: Readonly<Record<string, string>>;
-}
-
-/** Finds the release and its secrets, and brings all of it to the machine. */
-async function bring(
+async function underLock(
+  site: Site,
+  hold: Hold,
   request: DeployRequest,
-  state: State,
-  front: FrontClient,
-  { store, env, log, mask }: DeployDeps,
-): Promise<Prepared> {
-  await repair(state.store, store, log);
-  const digest =
-    request.release === 'previous'
-      ? previousOf(state, await historyOf(state), (await front.find())?.live?.release)
-      : request.release;
-  const found = await getRecord([store, state.store], release, digest);
-  const secrets = readSecrets(found, env, mask);
-  const fetch = () =>
-    log.group('Bring the release to this machine', () => fetchRelease(store, state.store, found));
-  if (!(await isComplete(state.store, digest))) await fetch();
-  // It may share them with a release that has been here for long.
-  if (await dropDamagedLayers(state.store, digest, log)) await fetch();
-  // A bad golden request is told before anything is started.
-  await readProbes(state.store, digest);
-  return { parts: await readParts(state.store, digest), secrets };
-}
-
-async function rollOutHere({ parts, secrets }: Prepared, state: State, deps: DeployDeps): Promise<Deployed> {
-  const { name, environment } = state;
-  const { env, signal } = deps;
-  const startedAt = new Date().toISOString();
-  const hide = hideSecrets(Object.values(secrets));
-  const { log, text } = recording(deps.log);
-  const runtime = join(deps.stateRoot, '.runtime');
-  const front = await ensureFront({
-    state: state.folder,
-    name,
-    environment,
-    env,
-    command: async () => keepRuntime(runtime, deps.node, await deps.frontCode(), frontEnvironment(env)),
-  });
-  const target = processTarget(front, {
-    release: parts.release.digest,
-    listen: addressOf(parts.release.config),
-    secrets,
-    makeSpec: () => makeSpec(parts, { state, secrets, env, log, signal, uv: deps.uv }),
-  });
-  const probesOf = (digest: Digest) => readProbes(state.store, digest);
-  const rollout = await rollOut({ target, release: parts.release.digest, probesOf, log, hide, signal });
-  const written = await record(parts, rollout, target, startedAt, text(), state);
-  const isLive = rollout.outcome === 'live' || rollout.outcome === 'unchanged';
-  if (isLive) await front.note(written.digest);
-  // What serves by now serves, whatever becomes of the store.
-  const unrecorded = await copyRecord(
-    state.store,
-    deps.store,
-    written.digest,
-    (kind) => kind === 'deployment',
-  )
-    .then(() => (isLive ? moveAlias(deps.store, parts.release) : undefined))
-    .then(() => undefined, messageOf);
-  const hasPrevious = findPrevious(await historyOf(state)) !== undefined;
-  const frontPid = (await front.find())?.pid;
-  return { state, parts, rollout, deployment: written, unrecorded, hasPrevious, frontPid };
-}
-
-/** Writes the Deployment to the machine. */
-async function record(
-  { release: subject }: Parts,
-  { outcome, before, checks, reason, lines }: Rollout,
-  { endpoint }: Target,
-  startedAt: string,
-  text: string,
-  { store }: State,
-): Promise<Stored<DeploymentConfig>> {
-  const { name, environment } = subject.config;
-  const bytes = Buffer.from([text, ...lines.map((line) => `  ${line}`), ''].join('\n'));
-  return putRecord(store, deployment, {
-    config: {
-      name,
-      environment,
-      outcome,
-      endpoint,
-      checks: [...checks],
-      before,
-      reason,
-      startedAt,
-      endedAt: new Date().toISOString(),
+  deps: DeployDeps,
+): Promise<Deployed> {
+  await site.mend();
+  const memory = await recoverAtSite(site, hold, deps);
+  const history = await historyOf(site);
+  const live = (await site.live()) ?? memory.live?.release ?? lastServed(history);
+  const digest = request.release === 'previous' ? previousOf(site, history, live) : request.release;
+  const found = await getRecord([deps.store, site.records], release, digest);
+  const { approvers } = found.config;
+  const approved = approvers && (await deps.approve(approvers));
+  const question = { release: found, live, history, byHand: request.byHand, lift: request.lift };
+  const not = await whyNotBegun(question, [deps.store, site.records], deps.isAncestor);
+  const isBack = request.release === 'previous' || (request.byHand && isWayBack(history, digest, live));
+  const plan: Plan = {
+    site,
+    hold,
+    memory,
+    release: found,
+    startedAt: new Date().toISOString(),
+    approved,
+    marks: {
+      cause: deps.cause,
+      ...(isBack && live !== undefined && live !== digest && { holds: live }),
+      ...(request.lift && { lifts: true }),
     },
-    layers: [layer(LOG_LAYER, await store.write({ bytes }), 'deploy.log')],
-    subject,
-  });
-}
-
-/** Waits for servers that end, ends a front without any, and removes what only older releases need. */
-async function tidy(state: State, front: FrontClient): Promise<void> {
-  if ((await front.find()) !== undefined) await front.whenRetired();
-  await endIdleFront(front);
-  const status = await front.find();
-  const servers = [status?.live, status?.candidate, status?.previous].flatMap((one) => one ?? []);
-  const newest = newestReleases(await historyOf(state), KEPT);
-  const kept = [...new Set([...servers.map((one) => one.release), ...newest])];
-  await prune(
-    state,
-    kept.slice(0, Math.max(KEPT, servers.length)),
-    servers.flatMap((one) => one.folders),
-  );
-}
-
-/** A log that keeps what it was told. */
-function recording(log: Log): { log: Log; text(): string } {
-  const lines: string[] = [];
-  const keep =
-    (write: (line: string) => void) =>
-    (line: string): void => {
-      lines.push(`${new Date().toISOString()} ${line}`);
-      write(line);
-    };
-  return {
-    log: {
-      info: keep((line) => log.info(line)),
-      warning: keep((line) => log.warning(line)),
-      group: (title, work) => log.group(title, work),
-    },
-    text: () => lines.join('\n'),
   };
+  if (not === undefined) return begin(plan, deps);
+  // Manifests alone, for what the Deployment stands on.
+  if ((await site.records.get(digest)) === undefined)
+    await copyRecord(deps.store, site.records, digest, () => false);
+  const rollout = { ...not, before: live ?? null, checks: [], golden: [], lines: [] };
+  deps.log.warning(not.reason);
+  const endpoint = history.findLast((event) => servedAfter(event) === live)?.endpoint ?? '';
+  return finish(plan, rollout, { endpoint, text: not.reason }, deps);
+}
+
+/** A deploy that is decided on. */
+interface Plan {
+  readonly site: Site;
+  readonly hold: Hold;
+  readonly memory: Memory;
+  readonly release: Stored<ReleaseConfig>;
+  readonly startedAt: string;
+  /** Who approved it, where that is asked for. */
+  readonly approved: string | undefined;
+  readonly marks: Pick<Journal, 'cause' | 'holds' | 'lifts'>;
+}
+
+async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
+  const { site, hold, memory, release: wanted, startedAt, approved, marks } = plan;
+  const secrets = readSecrets(wanted, deps);
+  await site.bring(wanted);
+  const probesOf = (digest: Stored<unknown>['digest']) => readProbes(site.records, digest);
+  // A bad golden request is told before anything is started.
+  await probesOf(wanted.digest);
+  const { log, text } = recording(deps.log);
+  if (approved !== undefined) log.info(`approved by ${approved}`);
+  const target = await site.target(wanted, secrets, hold);
+  const last = memory.live?.release;
+  const rollout = await rollOut({
+    target,
+    release: wanted.digest,
+    probing: wanted.config.probing,
+    last: last && {
+      release: last,
+      target: async () => {
+        const before = await getRecord([site.records, deps.store], release, last);
+        const itsSecrets = readSecrets(before, deps);
+        await site.bring(before);
+        return site.target(before, itsSecrets, hold);
+      },
+    },
+    probesOf,
+    mark: (step, before, checks) =>
+      hold.write({
+        ...memory,
+        journal: {
+          token: hold.token,
+          release: wanted.digest,
+          step,
+          before,
+          startedAt,
+          checks: [...checks],
+          ...marks,
+        },
+      }),
+    log,
+    hide: hideSecrets(Object.values(secrets)),
+    signal: deps.signal,
+  }).catch(async (error: unknown) => {
+    // Nothing has changed; any other error leaves the journal for the next deploy.
+    if (error instanceof UserError) await hold.write(memory);
+    throw error;
+  });
+  const done = await finish(plan, rollout, { endpoint: target.endpoint, text: text() }, deps);
+  if (isLive(rollout)) await site.note(done.deployment.digest);
+  return done;
+}
+
+/** Writes the one record of a deploy, then forgets its journal. */
+async function finish(
+  { site, hold, memory, release: wanted, startedAt, marks, approved }: Plan,
+  rollout: Rollout,
+  { endpoint, text }: { endpoint: string; text: string },
+  deps: DeployDeps,
+): Promise<Deployed> {
+  const { holds, ...others } = marks;
+  const checks = approved === undefined ? [] : [{ name: 'approved', passed: true, detail: `by ${approved}` }];
+  const deployment = await recordDeployment(site, wanted, {
+    outcome: rollout.outcome,
+    endpoint,
+    checks: [...checks, ...rollout.checks],
+    before: rollout.before,
+    reason: rollout.reason,
+    startedAt,
+    token: hold.token,
+    // A roll-back that failed has left nothing.
+    ...(isLive(rollout) && holds !== undefined && { holds }),
+    ...others,
+    text: [text, ...rollout.lines.map((line) => `  ${line}`), ''].join('\n'),
+  });
+  await hold.write(
+    isLive(rollout) ? { live: { release: wanted.digest, token: hold.token } } : onlyLive(memory),
+  );
+  return {
+    site,
+    parts: await readParts(site.records, wanted.digest),
+    rollout,
+    deployment,
+    unrecorded: await publish(site, deployment, isLive(rollout) ? wanted : undefined, deps.store),
+    hasPrevious: findPrevious(await historyOf(site)) !== undefined,
+    stop: await site.stopCommand(),
+  };
+}
+
+/** Finishes or undoes what a killed deploy has begun, and records it; gives what the ledger says after it. */
+async function recoverAtSite(site: Site, hold: Hold, deps: DeployDeps): Promise<Memory> {
+  const memory = await hold.read();
+  const { journal } = memory;
+  if (journal === undefined) return memory;
+  const recorded = (await historyOf(site)).find(
+    ({ token, release: which }) => token === journal.token && which === journal.release,
+  );
+  const found = await getRecord([site.records, deps.store], release, journal.release);
+  let live = recorded?.outcome === 'live';
+  if (recorded !== undefined) await publish(site, recorded, live ? found : undefined, deps.store);
+  else {
+    const target = await site.target(found, {}, hold);
+    const probesOf = (digest: Journal['release']) => readProbes(site.records, digest);
+    const came = await recover(journal, target, probesOf, deps.log);
+    live = came.outcome === 'live';
+    const { holds, lifts, cause, before, startedAt, token } = journal;
+    const deployment = await recordDeployment(site, found, {
+      ...came,
+      endpoint: target.endpoint,
+      before,
+      startedAt,
+      token,
+      ...(cause && { cause }),
+      ...(live && holds && { holds }),
+      ...(lifts && { lifts }),
+      text: `${came.reason ?? 'finished by the deploy after it'}\n`,
+    });
+    await publish(site, deployment, live ? found : undefined, deps.store);
+  }
+  const next = live ? { live: { release: journal.release, token: journal.token } } : onlyLive(memory);
+  await hold.write(next);
+  return next;
+}
+
+function onlyLive({ live }: Memory): Memory {
+  return live === undefined ? {} : { live };
+}
+
+function isLive({ outcome }: Rollout): boolean {
+  return outcome === 'live' || outcome === 'unchanged';
 }

@@ -3,17 +3,21 @@ import { UserError } from '../lib/errors.ts';
 import { deployment } from '../records/deployment.ts';
 import { type Event, findPrevious, lastServed, newestReleases } from '../records/history.ts';
 import { findRecord } from '../store/records.ts';
-import type { State } from './state.ts';
+import type { Site } from './site.ts';
 
 /** What was deployed to an environment, the oldest first. */
-export async function historyOf({ store, name, environment }: State): Promise<Event[]> {
+export async function historyOf({
+  records,
+  name,
+  environment,
+}: Pick<Site, 'records' | 'name' | 'environment'>): Promise<Event[]> {
   const events: Event[] = [];
-  for (const digest of new Set((await store.names(`deployment-${name}-${environment}-`)).values())) {
-    const found = await findRecord(store, deployment, digest);
+  for (const digest of new Set((await records.names(`deployment-${name}-${environment}-`)).values())) {
+    const found = await findRecord(records, deployment, digest);
     const release = found?.manifest.subject?.digest;
     // The names of two environments may begin alike.
     if (found?.config.name !== name || found.config.environment !== environment || !release) continue;
-    events.push({ ...found.config, release });
+    events.push({ ...found.config, digest, release });
   }
   return events.sort((a, b) => a.endedAt.localeCompare(b.endedAt));
 }
@@ -24,7 +28,7 @@ export async function historyOf({ store, name, environment }: State): Promise<Ev
  * @throws UserError when there is none
  */
 export function previousOf(
-  { name, environment, folder }: State,
+  { name, environment, location }: Site,
   history: readonly Event[],
   current = lastServed(history),
 ): Digest {
@@ -32,7 +36,7 @@ export function previousOf(
   if (before !== undefined) return before;
   if (current === undefined)
     throw new UserError(
-      `nothing was ever deployed here as ${name} to ${environment}, so there is no previous release. Check name and environment, and that this is the machine: its history is in ${folder}`,
+      `nothing was ever deployed here as ${name} to ${environment}, so there is no previous release. Check name and environment, and that this is the machine: its history is in ${location}`,
     );
   const later = newestReleases(history, 3).filter((release) => release !== current);
   const others = later.length === 0 ? '' : `; live after it were ${later.join(', ')}`;

@@ -7,6 +7,8 @@ import { type Ask, Refused, type Target } from './target.ts';
 export interface Probes {
   readonly golden: readonly Golden[];
   readonly tolerance: number;
+  /** The path at which it says that it is ready. */
+  readonly ready: string;
 }
 
 /** How many golden requests are asked in public, where users wait, too. */

@@ -2,15 +2,25 @@ import type { Digest } from '../lib/digest.ts';
 import { MachineError, messageOf, UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Check, Outcome } from '../records/deployment.ts';
+import type { Probing } from '../records/release.ts';
 import type { GoldenResult } from './golden.ts';
+import type { Step } from './ledger.ts';
 import { askAll, judgeGolden, type Probes, proveServing } from './prove.ts';
+import { type Restored, restore } from './restore.ts';
 import { Refused, type Target } from './target.ts';
+import { askForAWhile } from './window.ts';
 
 export interface RolloutRequest {
   readonly target: Target;
   readonly release: Digest;
+  /** What the release has to stand besides its golden requests. */
+  readonly probing: Probing | undefined;
+  /** What was live last, by the ledger's word: it is started again when nothing else serves in the end. */
+  readonly last: { readonly release: Digest; target(): Promise<Target> } | undefined;
   /** What a release has to answer; of one that served before, as far as it is known. */
   probesOf(release: Digest): Promise<Probes>;
+  /** Remembers at the target that a step begins. */
+  mark(step: Step, before: Digest | null, checks: readonly Check[]): Promise<void>;
   readonly log: Log;
   /** Takes secrets out of what servers said. */
   hide(text: string): string;
@@ -19,7 +29,7 @@ export interface RolloutRequest {
 
 export interface Rollout {
   readonly outcome: Outcome;
-  /** What served when the deploy began. */
+  /** What served when the deploy began, or was brought back. */
   readonly before: Digest | null;
   readonly checks: readonly Check[];
   readonly reason: string | null;
@@ -35,7 +45,7 @@ export interface Rollout {
  * Throws UserError when the target can't take the release at all, before anything has changed.
  */
 export async function rollOut(request: RolloutRequest): Promise<Rollout> {
-  const { target, release, log, hide, signal } = request;
+  const { target, release, log, hide, signal, probing } = request;
   const probes = await request.probesOf(release);
   const serving = await target.serving();
   const before = serving?.release ?? null;
@@ -45,68 +55,79 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     checks.push({ name, passed, detail: hide(detail) });
     log.info(`${passed ? '✔' : '✘'} ${name}: ${hide(detail)}`);
   };
-  const end = (outcome: Outcome, reason: string | null = null, lines: readonly string[] = []): Rollout => {
-    const answers = golden.map((result) => ({
-      ...result,
-      difference: result.difference && hide(result.difference),
-    }));
-    return { outcome, before, checks, reason, golden: answers, lines };
-  };
+  const mark = (step: Step): Promise<void> => request.mark(step, before, checks);
 
   if (serving?.release === release && serving.asWanted) {
-    const [found, problem] = await attempt(() => proveServing(target, release, probes));
-    if (found !== undefined) {
-      found.forEach(note);
-      return end('unchanged');
-    }
-    log.info(`it serves already, but not as it should (${hide(messageOf(problem))}); another one is started`);
+    const problem = await proveServing(target, release, probes).then(
+      (found) => void found.forEach(note),
+      (error: unknown) => hide(messageOf(error)),
+    );
+    if (problem === undefined)
+      return { outcome: 'unchanged', before, checks, reason: null, golden, lines: [] };
+    log.info(`it serves already, but not as it should (${problem}); another one is started`);
   }
 
   let switched = false;
   try {
+    await mark('starting');
     const started = performance.now();
-    const place = await target.start(signal);
+    const ask = await target.start(signal);
     note({ name: 'ready', passed: true, detail: `${((performance.now() - started) / 1000).toFixed(1)} s` });
-    golden.push(...(await askAll(place, probes, signal)));
+    await mark('probing');
+    golden.push(...(await askAll(ask, probes, signal)));
     judgeGolden(golden, note);
+    if (probing !== undefined && probing.windowSeconds > 0)
+      note(
+        await askForAWhile(
+          ask,
+          probes,
+          { name: 'window', seconds: probing.windowSeconds, limits: probing },
+          request,
+        ),
+      );
     signal.throwIfAborted();
-    await target.switch();
+    await mark('switching');
     switched = true;
+    await target.switch();
+    await mark('watching');
     (await proveServing(target, release, probes)).forEach(note);
+    if (probing !== undefined && probing.watchSeconds > 0) note(await watch(request, probing, probes));
+    await mark('committing');
     await target.commit();
-    return end('live');
+    await mark('recording');
+    return { outcome: 'live', before, checks, reason: null, golden, lines: [] };
   } catch (error) {
     if (error instanceof UserError) throw error;
     const reason = signal.aborted ? 'cancelled' : hide(messageOf(error));
     log.warning(reason);
-    const restored = await restore(request, switched, before, note);
+    await mark('undoing');
+    const restored = await restore(request, { switched, before, note });
     // A fault of ours is told as one, after the undoing.
     if (!signal.aborted && !(error instanceof Refused) && !(error instanceof MachineError)) throw error;
-    const outcome = !restored ? 'restore-failed' : switched ? 'rolled-back' : 'refused';
-    return end(outcome, reason, error instanceof Refused ? error.lines : []);
+    await mark('recording');
+    return {
+      outcome: outcomeOf(restored, switched),
+      before: restored.serves ?? before,
+      checks,
+      reason,
+      golden: golden.map((one) => ({ ...one, difference: one.difference && hide(one.difference) })),
+      lines: error instanceof Refused ? error.lines.map(hide) : [],
+    };
   }
 }
 
-/** Undoes what was begun, and proves what served before. */
-async function restore(
-  { target, probesOf }: RolloutRequest,
-  switched: boolean,
-  before: Digest | null,
-  note: (check: Check) => void,
-): Promise<boolean> {
-  const [checks, problem] = await attempt(async () => {
-    await (switched ? target.revert() : target.abandon());
-    return before === null ? [] : proveServing(target, before, await probesOf(before));
-  });
-  for (const check of checks ?? []) note({ ...check, name: `${check.name} (the one before)` });
-  if (checks === undefined) note({ name: 'the one before', passed: false, detail: messageOf(problem) });
-  return checks !== undefined;
+/** The release in public, for as long as it is on trial. */
+function watch(
+  { target, release, log, signal }: RolloutRequest,
+  limits: Probing,
+  probes: Probes,
+): Promise<Check> {
+  const stillTrue = async (): Promise<void> => void (await target.identify(release));
+  const window = { name: 'watch', seconds: limits.watchSeconds, limits, stillTrue };
+  return askForAWhile(target.public, probes, window, { log, signal });
 }
 
-async function attempt<T>(work: () => Promise<T>): Promise<[T, undefined] | [undefined, unknown]> {
-  try {
-    return [await work(), undefined];
-  } catch (error) {
-    return [undefined, error];
-  }
+function outcomeOf({ proved }: Restored, switched: boolean): Outcome {
+  if (!proved) return 'restore-failed';
+  return switched ? 'rolled-back' : 'refused';
 }

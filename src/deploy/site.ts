@@ -14,8 +14,12 @@ export interface Site {
   /** Holds the Deployments of this environment, and every release that the site can start again by itself. */
   readonly records: Store;
   readonly ledger: Ledger;
-  /** Makes the place ready for a deploy; what is damaged there is mended. */
+  /** Makes the place ready for a lock. */
   open(): Promise<void>;
+  /** Mends what is damaged of the records here, from the store; called under the lock. */
+  mend(): Promise<void>;
+  /** The release that the place itself says it serves, without waking anything; undefined when it can't say. */
+  live(): Promise<Digest | undefined>;
   /** Brings a release here whole, so that starting it needs no store. */
   bring(release: Stored<ReleaseConfig>): Promise<void>;
   /** The verbs for one release. @param secrets values by name, for what the release names */
@@ -28,6 +32,8 @@ export interface Site {
   note(deployment: Digest): Promise<void>;
   /** Removes what neither serves nor may be needed for a way back. */
   tidy(): Promise<void>;
-  /** Ends what this process holds open. */
+  /** For people: how what serves is stopped by hand. */
+  stopCommand(): Promise<string | undefined>;
+  /** Ends what this process holds open, and leaves nothing of a deploy that never began. */
   close(): Promise<void>;
 }

@@ -29,6 +29,8 @@ export interface Outcome {
   /** Markdown, its first line the verdict. */
   readonly summary: string;
   readonly failure?: string;
+  /** The exit status of a failure that callers have to tell from others; default 1. */
+  readonly exitStatus?: number;
 }
 
 export interface Action {

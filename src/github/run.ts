@@ -29,6 +29,7 @@ export async function runAction(name: string, load: () => Promise<Action>, host:
     host.output(outcome.outputs);
     await host.summarise(outcome.summary);
     if (outcome.failure !== undefined) await host.fail(guard.hide(outcome.failure));
+    if (outcome.exitStatus !== undefined) process.exitCode = outcome.exitStatus;
   } catch (error) {
     const message = guard.hide(tell(error, host.job.signal));
     await host.fail(message, failureSummary(name, message));

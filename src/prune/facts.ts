@@ -1,3 +1,4 @@
+import type { Digest } from '../lib/digest.ts';
 import type { Event } from '../records/history.ts';
 import type { KindName } from '../records/kind.ts';
 import { kinds } from '../records/kinds.ts';
@@ -15,7 +16,7 @@ export interface Facts {
 }
 
 /** Reads them. @throws what the kind's schema throws for a configuration of another form */
-export function factsOf(kind: KindName, manifest: Manifest, config: unknown): Facts {
+export function factsOf(kind: KindName, digest: Digest, manifest: Manifest, config: unknown): Facts {
   switch (kind) {
     case 'program': {
       const { role, name } = kinds.program.schema.parse(config);
@@ -38,7 +39,7 @@ export function factsOf(kind: KindName, manifest: Manifest, config: unknown): Fa
       return {
         group: `deployment of ${name} to ${environment}`,
         at: Date.parse(endedAt),
-        ...(release !== undefined && { event: { ...deployed, release } }),
+        ...(release !== undefined && { event: { ...deployed, digest, release } }),
       };
     }
     case 'checkpoint': {

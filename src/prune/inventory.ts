@@ -91,5 +91,5 @@ async function readItem(
   if (kind === 'source') return { ...common, kind, blobs, ...attached };
   const config = await readConfig<unknown>(store, kinds[kind], digest, manifest);
   const needs = linksOf(kind, manifest, config).map(({ to }) => to);
-  return { ...common, kind, blobs, needs, ...factsOf(kind, manifest, config) };
+  return { ...common, kind, blobs, needs, ...factsOf(kind, digest, manifest, config) };
 }

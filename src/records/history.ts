@@ -3,6 +3,8 @@ import { type DeploymentConfig, servesAfter } from './deployment.ts';
 
 /** A Deployment of a project in an environment, with the release that it deployed. Histories begin with the oldest. */
 export interface Event extends DeploymentConfig {
+  /** Of the Deployment itself. */
+  readonly digest: Digest;
   readonly release: Digest;
 }
 
@@ -31,4 +33,20 @@ export function findPrevious(history: readonly Event[], current = lastServed(his
 export function newestReleases(history: readonly Event[], count: number): Digest[] {
   const live = history.filter((event) => servesAfter(event) === 'this').map(({ release }) => release);
   return [...new Set(live.reverse())].slice(0, count);
+}
+
+/** The roll-back that holds a release away; undefined when none does, or a person lifted that since. */
+export function heldBy(history: readonly Event[], release: Digest): Event | undefined {
+  return history.reduce<Event | undefined>((held, event) => {
+    if (event.holds === release) return event;
+    return event.lifts === true && event.release === release ? undefined : held;
+  }, undefined);
+}
+
+/** Whether deploying a release goes back behind what serves: it was live before that one first went live. */
+export function isWayBack(history: readonly Event[], release: Digest, current: Digest | undefined): boolean {
+  const firstLive = (wanted: Digest | undefined): number =>
+    history.findIndex((event) => servesAfter(event) === 'this' && event.release === wanted);
+  const [then, now] = [firstLive(release), firstLive(current)];
+  return release !== current && then !== -1 && then < now;
 }

@@ -89,17 +89,12 @@ function verdictOf({ parts, rollout, deployment }: Deployed): string {
 }
 
 /** What to type next: where it came from, and how to end it. */
-function commandsFor(
-  { deployment, frontPid, state }: Deployed,
-  { location }: Pick<Store, 'location'>,
-): string {
+function commandsFor({ deployment, stop, site }: Deployed, { location }: Pick<Store, 'location'>): string {
   const { endpoint } = deployment.config;
   // What serves is known on its machine, too; the artifacts of a run can be read in that run alone.
-  const place = location === 'artifact:' ? state.folder : location;
+  const place = location === 'artifact:' ? site.location : location;
   const trace = `Where it came from: ${code(`npx trainyard trace --of ${endpoint} --store ${place}`)}`;
-  return frontPid === undefined
-    ? trace
-    : `${trace} · To stop it, on its machine: ${code(`kill ${frontPid}`)}`;
+  return stop === undefined ? trace : `${trace} · To stop it, on its machine: ${code(stop)}`;
 }
 
 function wayBack({ rollout: { outcome, before }, parts, hasPrevious }: Deployed): string {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { z } from 'zod';
 import { messageOf, UserError } from '../../lib/errors.ts';
 import type { Front } from './front.ts';
-import { note, SOCKET, serverSpec, type Verb, verbs } from './protocol.ts';
+import { note, SOCKET, serverSpec, TOKEN_HEADER, type Verb, verbs } from './protocol.ts';
 
 const verb = z.enum(verbs);
 
@@ -35,6 +35,7 @@ async function obey(front: Front, request: IncomingMessage): Promise<void> {
   const wanted = verb.safeParse(request.url?.slice(1));
   if (request.method !== 'POST' || !wanted.success)
     throw new UserError(`${request.method} ${request.url} is not known`);
+  front.admit(Number(request.headers[TOKEN_HEADER] ?? 0));
   await act(front, wanted.data, await bodyOf(request));
 }
 

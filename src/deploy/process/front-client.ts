@@ -3,7 +3,14 @@ import { z } from 'zod';
 import type { Digest } from '../../lib/digest.ts';
 import { codeOf, MachineError, UserError } from '../../lib/errors.ts';
 import { ask, type HttpAnswer } from '../../lib/http.ts';
-import { type FrontStatus, frontStatus, PROTOCOL, type ServerSpec, type Verb } from './protocol.ts';
+import {
+  type FrontStatus,
+  frontStatus,
+  PROTOCOL,
+  type ServerSpec,
+  TOKEN_HEADER,
+  type Verb,
+} from './protocol.ts';
 import { withSocket } from './socket-path.ts';
 
 const failure = z.object({ error: z.string() });
@@ -12,9 +19,12 @@ const anyFront = z.object({ protocol: z.int(), pid: z.int() });
 /** Tells the front of a state folder what to do. Every call gives its status after it. */
 export class FrontClient {
   readonly #state: string;
+  readonly #token: number | undefined;
 
-  constructor(state: string) {
+  /** @param token the fencing token of the deploy that tells it; without one it is only asked */
+  constructor(state: string, token?: number) {
     this.#state = state;
+    this.#token = token;
   }
 
   /** Undefined when no front runs. */
@@ -66,8 +76,9 @@ export class FrontClient {
 
   async #send(method: string, path: string, body?: object): Promise<FrontStatus> {
     const text = body === undefined ? {} : { body: JSON.stringify(body) };
+    const headers = this.#token === undefined ? {} : { [TOKEN_HEADER]: String(this.#token) };
     const answer = await withSocket(this.#state, (socketPath) =>
-      ask({ socketPath }, { method, path: `/${path}`, timeoutSeconds: 60, ...text }),
+      ask({ socketPath }, { method, path: `/${path}`, timeoutSeconds: 60, headers, ...text }),
     );
     return statusOf(answer);
   }

@@ -18,6 +18,7 @@ export class Front {
   readonly #output = new LogFile('server.log');
   readonly #gateway: Gateway;
   readonly #retiring = new Set<Promise<void>>();
+  #token = 0;
   #live: ModelServer | undefined;
   #candidate: ModelServer | undefined;
   /** Between switch and commit: what to go back to. */
@@ -34,6 +35,13 @@ export class Front {
       describe: () => this.#describe(),
       log: (line) => this.log(line),
     });
+  }
+
+  /** @throws MachineError for a deploy that was taken over: a later one has told this front what to do */
+  admit(token: number): void {
+    if (token < this.#token)
+      throw new MachineError(`a later deploy has taken over (token ${this.#token}, this one has ${token})`);
+    this.#token = token;
   }
 
   log(line: string): void {
@@ -82,18 +90,18 @@ export class Front {
     this.log(`${candidate.spec.release} serves`);
   }
 
-  /** Makes the switch final: what served before is drained and ended. */
+  /** Makes the switch final, if there is one that is not: what served before is drained and ended. */
   commit(): void {
-    if (this.#trial === undefined) throw new MachineError('there is no switch to commit');
+    if (this.#trial === undefined) return;
     this.#retire(this.#trial.previous);
     this.#trial = undefined;
     this.#closePorts();
     this.log('the switch is final');
   }
 
-  /** Takes the switch back: what served before serves again, the new one is drained and ended. */
+  /** Takes the switch back, if there was one: what served before serves again, the new one is drained and ended. */
   revert(): void {
-    if (this.#trial === undefined) throw new MachineError('there is no switch to take back');
+    if (this.#trial === undefined) return;
     const { previous } = this.#trial;
     this.#retire(this.#live);
     this.#live = previous;
@@ -125,7 +133,7 @@ export class Front {
   }
 
   #undo(): void {
-    if (this.#trial !== undefined) this.revert();
+    this.revert();
     this.abandon();
   }
 

@@ -12,6 +12,8 @@ export interface FrontPlace {
   readonly state: string;
   readonly name: string;
   readonly environment: string;
+  /** The fencing token of the deploy that will tell it. */
+  readonly token?: number;
   /** The machine's variables, of which the front gets the few that node needs. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Gives what starts a front; called only when none runs. */
@@ -20,7 +22,7 @@ export interface FrontPlace {
 
 /** Gives a client of the front that runs here, started if none does. It outlives this process and its job. */
 export async function ensureFront(place: FrontPlace): Promise<FrontClient> {
-  const client = new FrontClient(place.state);
+  const client = new FrontClient(place.state, place.token);
   if ((await client.find()) !== undefined) return client;
   const output = join(place.state, 'front.out');
   await rm(output, { force: true });

@@ -10,6 +10,9 @@ export const PROTOCOL = 1;
 /** The name of the control socket in the state folder. */
 export const SOCKET = 'front.sock';
 
+/** Carries the fencing token of a deploy: a front that was told by a later one refuses an earlier one. */
+export const TOKEN_HEADER = 'x-trainyard-token';
+
 /** Answered by the front itself: what serves here. */
 export const RELEASE_PATH = '/.trainyard/release';
 

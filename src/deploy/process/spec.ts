@@ -7,10 +7,10 @@ import type { Log } from '../../lib/log.ts';
 import { activated, ensureEnvironment } from '../../lib/python.ts';
 import { type ReleaseConfig, variablesOf } from '../../records/release.ts';
 import { readLock } from '../../store/lock.ts';
-import { type Files, materialise } from '../materialise.ts';
 import type { Parts } from '../parts.ts';
-import type { State } from '../state.ts';
+import { type Files, materialise } from './materialise.ts';
 import type { ServerSpec } from './protocol.ts';
+import type { State } from './state.ts';
 
 export interface SpecDeps {
   readonly state: State;

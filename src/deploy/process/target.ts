@@ -29,9 +29,7 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
     endpoint: `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`,
     public: inPublic,
     async serving() {
-      const status = await front.status();
-      // A deploy that was cut off between switch and commit never said that the new one may stay.
-      const { live, salt } = status.previous === undefined ? status : await front.tell('revert');
+      const { live, salt } = await front.status();
       if (live === null) return undefined;
       const asWanted =
         live.state === 'up' &&

@@ -1,9 +1,9 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Digest, hexOf } from '../lib/digest.ts';
-import { deployment } from '../records/deployment.ts';
-import { getManifest } from '../store/records.ts';
-import { readParts } from './parts.ts';
+import { type Digest, hexOf } from '../../lib/digest.ts';
+import { deployment } from '../../records/deployment.ts';
+import { getManifest } from '../../store/records.ts';
+import { readParts } from '../parts.ts';
 import type { State } from './state.ts';
 
 /** Environments that were used last, for a rollback without an index of packages. */

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, constants, copyFile, link, mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Blob, digestOfFile, hexOf } from '../lib/digest.ts';
-import { codeOf, UserError } from '../lib/errors.ts';
-import { listTree } from '../lib/tree.ts';
-import { modelFilesOf } from '../records/package.ts';
-import { unpackSource } from '../store/source.ts';
-import type { Parts } from './parts.ts';
+import { type Blob, digestOfFile, hexOf } from '../../lib/digest.ts';
+import { codeOf, UserError } from '../../lib/errors.ts';
+import { listTree } from '../../lib/tree.ts';
+import { modelFilesOf } from '../../records/package.ts';
+import { unpackSource } from '../../store/source.ts';
+import type { Parts } from '../parts.ts';
 import type { State } from './state.ts';
 
 /** A release as files on this machine. */

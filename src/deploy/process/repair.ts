@@ -1,9 +1,9 @@
-import type { Digest } from '../lib/digest.ts';
-import type { Log } from '../lib/log.ts';
-import { copyRecord } from '../store/copy.ts';
-import type { LayoutStore } from '../store/layout.ts';
-import { getManifest } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
+import type { Digest } from '../../lib/digest.ts';
+import type { Log } from '../../lib/log.ts';
+import { copyRecord } from '../../store/copy.ts';
+import type { LayoutStore } from '../../store/layout.ts';
+import { getManifest } from '../../store/records.ts';
+import type { Store } from '../../store/store.ts';
 
 /**
  * Brings again from the store what is damaged or gone of the records on this machine, manifests and configurations: a

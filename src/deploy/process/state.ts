@@ -1,6 +1,9 @@
-import { chmod, mkdir, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { LayoutStore } from '../store/layout.ts';
+import { LayoutStore } from '../../store/layout.ts';
+
+/** The file in a state folder that holds the last fencing token. */
+export const TOKEN = 'token';
 
 /** The folders of one project and environment on this machine. */
 export interface State {
@@ -13,7 +16,6 @@ export interface State {
   readonly releases: string;
   /** Holds Python environments. */
   readonly environments: string;
-  readonly lock: string;
 }
 
 /** Nothing is made yet. */
@@ -26,7 +28,6 @@ export function stateOf(root: string, name: string, environment: string): State 
     store: new LayoutStore(folder),
     releases: join(folder, 'releases'),
     environments: join(folder, 'environments'),
-    lock: join(folder, 'lock'),
   };
 }
 
@@ -36,7 +37,9 @@ export async function makeState({ folder }: State): Promise<void> {
   await chmod(folder, 0o700);
 }
 
-/** Removes the folder of a deploy that was refused before it wrote anything. */
+/** Removes the folder of a deploy that was refused before it wrote anything; then no front is there that knows a token. */
 export async function removeIfEmpty({ folder }: State): Promise<void> {
+  const left = await readdir(folder).catch(() => []);
+  if (left.every((name) => name === TOKEN)) await rm(join(folder, TOKEN), { force: true });
   for (const one of [folder, dirname(folder)]) await rmdir(one).catch(() => {});
 }

@@ -1,0 +1,69 @@
+import { UserError, userErrors } from '../lib/errors.ts';
+import { newestReleases } from '../records/history.ts';
+import { environmentName, projectName } from '../records/names.ts';
+import { type ReleaseConfig, release } from '../records/release.ts';
+import { getRecord } from '../store/records.ts';
+import { historyOf } from './history.ts';
+import { type MachineDeps, MachineSite } from './process/site.ts';
+import type { DeployRequest } from './request.ts';
+import type { Site } from './site.ts';
+
+/** What is needed to reach each kind of target. */
+export interface SiteDeps extends MachineDeps {
+  /** A new empty folder that only this user can read, removed when the action ends. */
+  scratch(): Promise<string>;
+}
+
+/**
+ * Where a release belongs: by the names that were given, or by those of the release. `previous` is of this machine where it
+ * has a history of that name, else of what the store says was deployed last.
+ * @throws UserError for names that differ from the release's, or are missing
+ */
+export async function locate(
+  { release: wanted, name, environment }: DeployRequest,
+  deps: SiteDeps,
+): Promise<Site> {
+  const problems = [
+    ...(name === undefined ? [] : problemsOf(projectName.safeParse(name), `input name is ${name}`)),
+    ...(environment === undefined
+      ? []
+      : problemsOf(environmentName.safeParse(environment), `input environment is ${environment}`)),
+  ];
+  if (problems.length > 0) throw userErrors('nothing can be deployed', problems);
+  const here =
+    name === undefined || environment === undefined ? undefined : new MachineSite(name, environment, deps);
+  if (wanted === 'previous') {
+    if (here === undefined)
+      throw new UserError('inputs name and environment are required when release is previous');
+    return (await lastTarget(here, deps)) ?? here;
+  }
+  const { config } = await getRecord([deps.store, ...(here ? [here.records] : [])], release, wanted);
+  if (name !== undefined && name !== config.name)
+    problems.push(`input name is ${name}, and the release is of project ${config.name}`);
+  if (environment !== undefined && environment !== config.environment)
+    problems.push(
+      `input environment is ${environment}, and the release is made for ${config.environment}; release the package for ${environment} first`,
+    );
+  if (problems.length > 0) throw userErrors(`release ${wanted} is not deployed`, problems);
+  return siteOf(config, deps);
+}
+
+function siteOf({ name, environment }: ReleaseConfig, deps: SiteDeps): Site {
+  return new MachineSite(name, environment, deps);
+}
+
+/** The site of what was deployed last by the store's word, unless this machine knows better. */
+async function lastTarget(here: Site, deps: SiteDeps): Promise<Site | undefined> {
+  if ((await historyOf(here)).length > 0) return undefined;
+  const { name, environment } = here;
+  const [newest] = newestReleases(await historyOf({ records: deps.store, name, environment }), 1);
+  if (newest === undefined) return undefined;
+  return siteOf((await getRecord(deps.store, release, newest)).config, deps);
+}
+
+function problemsOf(
+  parsed: { error?: { issues: readonly { message: string }[] } | undefined },
+  place: string,
+): string[] {
+  return (parsed.error?.issues ?? []).map(({ message }) => `${place}: ${message}`);
+}

@@ -1,0 +1,69 @@
+import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { type DeploymentConfig, deployment } from '../records/deployment.ts';
+import type { Stored } from '../records/kind.ts';
+import { LOG_LAYER } from '../records/oci.ts';
+import type { ReleaseConfig } from '../records/release.ts';
+import { copyRecord } from '../store/copy.ts';
+import { layer, putRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import { moveAlias } from './alias.ts';
+import type { Site } from './site.ts';
+
+/** What is said of a deploy; who, where and when it ended is added. */
+export interface Report extends Omit<DeploymentConfig, 'name' | 'environment' | 'endedAt'> {
+  /** The log of its checks. */
+  readonly text: string;
+}
+
+/** Writes the Deployment at the site. */
+export async function recordDeployment(
+  { records }: Pick<Site, 'records'>,
+  subject: Stored<ReleaseConfig>,
+  { text, ...report }: Report,
+): Promise<Stored<DeploymentConfig>> {
+  const { name, environment } = subject.config;
+  return putRecord(records, deployment, {
+    config: { name, environment, ...report, endedAt: new Date().toISOString() },
+    layers: [layer(LOG_LAYER, await records.write({ bytes: Buffer.from(text) }), 'deploy.log')],
+    subject,
+  });
+}
+
+/**
+ * Tells the store of a Deployment, and moves the alias to a release that is live. Gives why that failed: what serves by now
+ * serves, whatever becomes of the store.
+ */
+export async function publish(
+  { records }: Pick<Site, 'records'>,
+  { digest }: Pick<Stored<DeploymentConfig>, 'digest'>,
+  live: Stored<ReleaseConfig> | undefined,
+  store: Store,
+): Promise<string | undefined> {
+  try {
+    if (records !== store) await copyRecord(records, store, digest, (kind) => kind === 'deployment');
+    if (live !== undefined) await moveAlias(store, live);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** A log that keeps what it was told, each line with its time. */
+export function recording(log: Log): { log: Log; text(): string } {
+  const lines: string[] = [];
+  const keep =
+    (write: (line: string) => void) =>
+    (line: string): void => {
+      lines.push(`${new Date().toISOString()} ${line}`);
+      write(line);
+    };
+  return {
+    log: {
+      info: keep((line) => log.info(line)),
+      warning: keep((line) => log.warning(line)),
+      group: (title, work) => log.group(title, work),
+    },
+    text: () => lines.join('\n'),
+  };
+}

@@ -1,0 +1,49 @@
+import { hexOf } from '../lib/digest.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { Check, DeploymentConfig } from '../records/deployment.ts';
+import type { Journal } from './ledger.ts';
+import { type Probes, proveServing } from './prove.ts';
+import type { Target } from './target.ts';
+
+/** What came of a deploy that was killed, found out by the next one. */
+export type Recovered = Pick<DeploymentConfig, 'outcome' | 'checks' | 'reason'>;
+
+/**
+ * Finishes a deploy that was killed after its release was proved, and undoes one that was killed before; whatever serves then
+ * is proved.
+ * @param target of the release that was being deployed
+ */
+export async function recover(
+  { release, step, before, token, checks: earlier, cause }: Journal,
+  target: Target,
+  probesOf: (release: Journal['release']) => Promise<Probes>,
+  log: Log,
+): Promise<Recovered> {
+  const checks: Check[] = [...earlier];
+  const label = hexOf(release, 12);
+  log.warning(
+    `deploy ${token} of ${label}${cause === undefined ? '' : ` by ${cause.actor}`} was killed while ${step}; it is ${step === 'committing' || step === 'recording' ? 'finished' : 'undone'} first`,
+  );
+  if (step === 'committing' || step === 'recording') {
+    try {
+      checks.push(...(await proveServing(target, release, await probesOf(release))));
+      await target.commit();
+      return { outcome: 'live', checks, reason: null };
+    } catch (error) {
+      log.info(`it does not serve (${messageOf(error)}); it is undone`);
+    }
+  }
+  const reason = `the deploy was killed while ${step}`;
+  try {
+    await target.revert();
+    await target.abandon();
+    if (before !== null)
+      for (const check of await proveServing(target, before, await probesOf(before)))
+        checks.push({ ...check, name: `${check.name} (the one before)` });
+    return { outcome: 'interrupted', checks, reason };
+  } catch (error) {
+    checks.push({ name: 'the one before', passed: false, detail: messageOf(error) });
+    return { outcome: 'restore-failed', checks, reason };
+  }
+}
