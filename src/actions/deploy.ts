@@ -1,17 +1,21 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { IsAncestor } from '../deploy/decide.ts';
 import { deploy } from '../deploy/deploy.ts';
 import { locate } from '../deploy/locate.ts';
 import type { FrontCode } from '../deploy/process/runtime.ts';
 import type { Deployed } from '../deploy/request.ts';
 import { defineAction, type Job } from '../github/action.ts';
+import { ancestry } from '../github/ancestry.ts';
+import type { GitHubPlace } from '../github/api.ts';
+import { findApproval } from '../github/approvals.ts';
 import { causeOf } from '../github/cause.ts';
+import { tellDeployment } from '../github/deployments.ts';
 import { flag } from '../github/flag.ts';
 import { optionalText, type Reader, registryInputs, requiredDigest, requiredText } from '../github/inputs.ts';
 import { cacheFolder, stateFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
 import type { Digest } from '../lib/digest.ts';
-import { UserError } from '../lib/errors.ts';
 import type { Store } from '../store/store.ts';
 import { deploySummary, failureOf } from '../summary/deploy.ts';
 import { traceRecords } from '../trace/lineage.ts';
@@ -38,6 +42,7 @@ export const action = defineAction({
     const store = await job.openStore(place, 'store');
     // At a terminal it is always a person who names a release.
     const request = { ...inputs, byHand: named || !env.GITHUB_EVENT_NAME };
+    const github = { env, token: inputs.token, log: job.log, signal: job.signal };
     const site = await locate(request, siteDeps(store, job));
     const deployed = await deploy(site, request, {
       store,
@@ -45,13 +50,24 @@ export const action = defineAction({
       log: job.log,
       signal: job.signal,
       cause: causeOf(env),
-      isAncestor: async () => undefined,
-      approve: async (approvers) => {
-        throw new UserError(`nobody can be asked who approved this deploy: ${approvers.join(', ')}`);
+      isAncestor: isAncestorIn({ ...github, workspace: job.workspace }),
+      approve: async (approvers, environment) => {
+        const { login, did, as } = await findApproval({ approvers, environment }, github);
+        return `${login}, who ${did} it${as === login ? '' : ` (${as})`}`;
       },
       mask: job.mask,
     });
     const { config, digest } = deployed.deployment;
+    await tellDeployment(
+      {
+        environment: config.environment,
+        release: deployed.parts.release.digest,
+        endpoint: config.endpoint,
+        live: config.outcome === 'live' || config.outcome === 'unchanged',
+        says: `${config.outcome}${config.reason === null ? '' : `: ${config.reason}`}`,
+      },
+      github,
+    );
     const { nodes } = await traceRecords(deployed.site.records, [digest]);
     const failure = failureOf(deployed) ?? unrecordedOf(deployed, store);
     return {
@@ -62,6 +78,13 @@ export const action = defineAction({
     };
   },
 });
+
+/** Commits of two repositories have no order. */
+function isAncestorIn(place: GitHubPlace & { readonly workspace: string }): IsAncestor {
+  const ask = ancestry(place);
+  return async (older, newer) =>
+    older.repository === newer.repository ? ask(older.commit, newer.commit) : undefined;
+}
 
 function siteDeps(store: Store, job: Job): Parameters<typeof locate>[1] {
   const { env, log, signal } = job;

@@ -42,20 +42,22 @@ export const action = defineAction({
     const asked = { name, environment, at };
     log.info(historyText(asked, moment, entries));
     const { release, brought, underWay, otherwise } = moment;
-    const short = entries.slice(-IN_OUTPUT).map(({ checks: _, ...entry }) => entry);
+    const short = entries
+      .slice(-IN_OUTPUT)
+      .map(({ checks: _, digest, ...entry }) => ({ ...entry, deployment: digest }));
     const told = {
       ...asked,
       release,
       since: brought?.endedAt ?? null,
-      brought: brought?.deployment ?? null,
-      underWay: underWay?.deployment ?? null,
-      otherwise: otherwise?.deployment ?? null,
+      brought: brought?.digest ?? null,
+      underWay: underWay?.digest ?? null,
+      otherwise: otherwise?.digest ?? null,
       deployments: short,
     };
     return {
       outputs: {
         release: release ?? '',
-        deployment: brought?.deployment ?? '',
+        deployment: brought?.digest ?? '',
         history: JSON.stringify(told),
       },
       summary: historySummary(asked, moment, entries, store),

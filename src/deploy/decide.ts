@@ -1,4 +1,5 @@
 import { type Digest, hexOf } from '../lib/digest.ts';
+import type { Log } from '../lib/log.ts';
 import type { Outcome } from '../records/deployment.ts';
 import { type Event, heldBy } from '../records/history.ts';
 import type { Stored } from '../records/kind.ts';
@@ -24,7 +25,7 @@ export interface Question {
 export async function whyNotBegun(
   { release, live, history, byHand, lift }: Question,
   stores: readonly Store[],
-  isAncestor: IsAncestor,
+  { isAncestor, log }: { isAncestor: IsAncestor; log: Log },
 ): Promise<{ outcome: Extract<Outcome, 'held' | 'superseded'>; reason: string } | undefined> {
   const hold = lift ? undefined : heldBy(history, release.digest);
   if (hold !== undefined) {
@@ -36,21 +37,32 @@ export async function whyNotBegun(
   }
   if (byHand || live === undefined || live === release.digest) return undefined;
   const [ours, theirs] = [await commitsOf(stores, release.digest), await commitsOf(stores, live)];
+  for (const commit of ours) {
+    const older = await isOlder(commit, theirs, isAncestor);
+    if (older === undefined)
+      log.info(`it can't be told whether commit ${commit.commit.slice(0, 12)} is older than what serves`);
+    if (older !== true) return undefined;
+  }
   if (ours.length === 0) return undefined;
-  for (const commit of ours) if (!(await isOlder(commit, theirs, isAncestor))) return undefined;
   return {
     outcome: 'superseded',
     reason: `commit ${ours[0]?.commit.slice(0, 12)} is older than ${theirs[0]?.commit.slice(0, 12)}, whose release ${hexOf(live, 12)} serves; deploy it by hand if it is meant`,
   };
 }
 
+/** Whether it is an ancestor of any of the others; undefined when that can't be told. */
 async function isOlder(
   commit: SourceConfig,
   than: readonly SourceConfig[],
   isAncestor: IsAncestor,
-): Promise<boolean> {
-  for (const other of than) if ((await isAncestor(commit, other)) === true) return true;
-  return false;
+): Promise<boolean | undefined> {
+  let answer: boolean | undefined = than.length === 0 ? undefined : false;
+  for (const other of than) {
+    const older = await isAncestor(commit, other);
+    if (older === true) return true;
+    if (older === undefined) answer = undefined;
+  }
+  return answer;
 }
 
 /** The commits that explain a release: several may have made the same one, and each store knows what was brought to it. */

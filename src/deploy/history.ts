@@ -1,26 +1,7 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
-import { deployment } from '../records/deployment.ts';
 import { type Event, findPrevious, lastServed, newestReleases } from '../records/history.ts';
-import { findRecord } from '../store/records.ts';
 import type { Site } from './site.ts';
-
-/** What was deployed to an environment, the oldest first. */
-export async function historyOf({
-  records,
-  name,
-  environment,
-}: Pick<Site, 'records' | 'name' | 'environment'>): Promise<Event[]> {
-  const events: Event[] = [];
-  for (const digest of new Set((await records.names(`deployment-${name}-${environment}-`)).values())) {
-    const found = await findRecord(records, deployment, digest);
-    const release = found?.manifest.subject?.digest;
-    // The names of two environments may begin alike.
-    if (found?.config.name !== name || found.config.environment !== environment || !release) continue;
-    events.push({ ...found.config, digest, release });
-  }
-  return events.sort((a, b) => a.endedAt.localeCompare(b.endedAt));
-}
 
 /**
  * What was live before the current release first went live.

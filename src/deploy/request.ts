@@ -31,7 +31,7 @@ export interface DeployDeps {
   readonly cause: Cause;
   readonly isAncestor: IsAncestor;
   /** Says who of the approvers started or approved this deploy. @throws UserError when none did */
-  approve(approvers: readonly string[]): Promise<string>;
+  approve(approvers: readonly string[], environment: string): Promise<string>;
   /** Hides a secret in all later output. */
   mask(secret: string, name: string): void;
 }

@@ -1,6 +1,15 @@
 import { userInfo } from 'node:os';
 import type { Environment } from '../lib/environment.ts';
-import type { Cause } from '../records/deployment.ts';
+
+/** Who started a step, and why. */
+export interface Cause {
+  /** GitHub's login, or the machine's user. */
+  readonly actor: string;
+  /** GitHub's event, or `terminal`. */
+  readonly event: string;
+  /** The page of the workflow run. */
+  readonly url?: string;
+}
 
 /** Who started this step, and why: by the job's own variables, or the machine's user at a terminal. */
 export function causeOf(env: Environment): Cause {

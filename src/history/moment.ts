@@ -1,19 +1,20 @@
 import type { Digest } from '../lib/digest.ts';
+import type { Event } from '../records/history.ts';
 import { servedAfter } from '../records/history.ts';
-import { type Entry, timeOf } from './read.ts';
+import { timeOf } from '../store/history.ts';
 
 /** What served at a time, by the word of the Deployments. */
 export interface Moment {
   /** Null when nothing served. */
   readonly release: Digest | null;
   /** What brought it; null when the records begin later, or a deploy that was killed brought it. */
-  readonly brought: Entry | null;
+  readonly brought: Event | null;
   /** The last deploy that had ended. */
-  readonly last: Entry | null;
+  readonly last: Event | null;
   /** The deploy that was under way: what it brought may have served already. */
-  readonly underWay: Entry | null;
+  readonly underWay: Event | null;
   /** The next deploy, where it found something else serving: between the two, something changed that left no record. */
-  readonly otherwise: Entry | null;
+  readonly otherwise: Event | null;
 }
 
 type Served = Pick<Moment, 'release' | 'brought'>;
@@ -24,7 +25,7 @@ const NOTHING: Served = { release: null, brought: null };
  * @param entries all Deployments of one environment, the oldest first
  * @param at milliseconds since 1970
  */
-export function momentAt(entries: readonly Entry[], at: number): Moment {
+export function momentAt(entries: readonly Event[], at: number): Moment {
   const ended = entries.filter(({ endedAt }) => timeOf(endedAt) <= at);
   const next = entries[ended.length];
   const known = ended.reduce(servedNext, undefined);
@@ -38,13 +39,13 @@ export function momentAt(entries: readonly Entry[], at: number): Moment {
   };
 }
 
-function servedNext(served: Served | undefined, entry: Entry): Served {
+function servedNext(served: Served | undefined, entry: Event): Served {
   const before = served?.release === entry.before ? served : foundBy(entry);
   const release = servedAfter(entry);
   if (release === null) return NOTHING;
   return release === before.release ? before : { release, brought: entry };
 }
 
-function foundBy({ before }: Entry): Served {
+function foundBy({ before }: Event): Served {
   return { release: before, brought: null };
 }

@@ -1,12 +1,12 @@
 import { code, digests, plain, table } from '../github/markdown.ts';
 import type { Moment } from '../history/moment.ts';
-import type { Entry } from '../history/read.ts';
 import { hexOf } from '../lib/digest.ts';
+import type { Event } from '../records/history.ts';
 import { servedAfter } from '../records/history.ts';
 import type { Store } from '../store/store.ts';
 import { short } from './figures.ts';
 
-const SIGNS: Readonly<Record<Entry['outcome'], string>> = {
+const SIGNS: Readonly<Record<Event['outcome'], string>> = {
   live: '🟢',
   unchanged: '🟢',
   refused: '🟠',
@@ -29,7 +29,7 @@ export interface Asked {
 export function historySummary(
   asked: Asked,
   moment: Moment,
-  entries: readonly Entry[],
+  entries: readonly Event[],
   store: Pick<Store, 'location' | 'limits'>,
 ): string {
   const rows = [...entries].reverse().map((entry) => {
@@ -61,8 +61,8 @@ export function historySummary(
 }
 
 /** The same as lines for a log. */
-export function historyText(asked: Asked, moment: Moment, entries: readonly Entry[]): string {
-  const bare = (digest: Entry['release']): string => hexOf(digest, 12);
+export function historyText(asked: Asked, moment: Moment, entries: readonly Event[]): string {
+  const bare = (digest: Event['release']): string => hexOf(digest, 12);
   const lines = entries.map((entry) => {
     const reason = why(entry);
     return `${minute(entry.endedAt)} UTC  ${entry.outcome.padEnd(14)}  ${bare(entry.release)}  ${who(entry)}${reason === '' ? '' : `  ${reason.replace(/\s+/g, ' ')}`}`;
@@ -70,7 +70,7 @@ export function historyText(asked: Asked, moment: Moment, entries: readonly Entr
   return [...lines, verdictOf(asked, moment, bare), ...doubts(moment, bare)].join('\n');
 }
 
-type Show = (digest: Entry['release']) => string;
+type Show = (digest: Event['release']) => string;
 
 function verdictOf({ at }: Asked, { release, brought, last }: Moment, show: Show): string {
   const time = `at ${at.slice(0, 19).replace('T', ' ')} UTC`;
@@ -95,16 +95,16 @@ function doubts({ underWay, otherwise }: Moment, show: Show): string[] {
   return [under, other].filter((doubt) => doubt !== null);
 }
 
-function who({ cause }: Entry): string {
+function who({ cause }: Event): string {
   return cause === undefined ? 'unknown' : `${cause.actor} (${cause.event})`;
 }
 
-function whoLinked(entry: Entry): string {
+function whoLinked(entry: Event): string {
   const { url = '' } = entry.cause ?? {};
   return /^https?:\/\/[\w.:/%?=&~+-]+$/.test(url) ? `[${plain(who(entry))}](${url})` : plain(who(entry));
 }
 
-function why({ reason, holds, lifts }: Entry): string {
+function why({ reason, holds, lifts }: Event): string {
   return [
     reason,
     holds && `holds ${hexOf(holds, 12)}, which it left`,

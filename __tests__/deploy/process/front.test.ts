@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
+import { FrontClient } from '../../../src/deploy/process/front-client.ts';
 import { freePort } from '../../../src/deploy/process/ports.ts';
 import { benches, json, RELEASES, until } from '../../support/fronts.ts';
 import { processesOf } from '../../support/processes.ts';
@@ -154,9 +155,19 @@ describe('switching', () => {
     const front = await bench();
     await front.golive(ONE);
     await expect(front.client.tell('switch')).rejects.toThrow('there is no candidate that is up');
-    await expect(front.client.tell('commit')).rejects.toThrow('no switch to commit');
-    await expect(front.client.tell('revert')).rejects.toThrow('no switch to take back');
-    await front.client.tell('abandon');
+    for (const verb of ['commit', 'revert', 'abandon'] as const) await front.client.tell(verb);
     expect((await front.get('/')).status).toBe(200);
+  });
+
+  test('a deploy that was taken over can change nothing any more', async () => {
+    const front = await bench();
+    await front.golive(ONE);
+    await new FrontClient(front.state, 2).tell('abandon');
+    const old = new FrontClient(front.state, 1);
+    await expect(old.tell('revert')).rejects.toThrow(
+      'a later deploy has taken over (token 2, this one has 1)',
+    );
+    await expect(old.start(await front.spec(TWO))).rejects.toThrow('a later deploy has taken over');
+    expect(await front.client.status()).toMatchObject({ live: { release: ONE }, candidate: null });
   });
 });

@@ -1,0 +1,66 @@
+import { UserError } from '../lib/errors.ts';
+import { hideSecrets } from '../lib/hide.ts';
+import type { Stored } from '../records/kind.ts';
+import { release } from '../records/release.ts';
+import { getRecord } from '../store/records.ts';
+import { finish } from './finish.ts';
+import { readProbes } from './parts.ts';
+import { isLive, type Plan } from './plan.ts';
+import { recording } from './record.ts';
+import { type DeployDeps, type Deployed, readSecrets } from './request.ts';
+import { rollOut } from './rollout.ts';
+
+/**
+ * Brings a release to its site, rolls it out there under the journal, and records what came of it.
+ * @throws UserError for what is wrong before anything has changed
+ */
+export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
+  const { site, hold, memory, release: wanted, startedAt, approved, marks } = plan;
+  const secrets = readSecrets(wanted, deps);
+  await site.bring(wanted);
+  const probesOf = (digest: Stored<unknown>['digest']) => readProbes(site.records, digest);
+  // A bad golden request is told before anything is started.
+  await probesOf(wanted.digest);
+  const { log, text } = recording(deps.log);
+  if (approved !== undefined) log.info(`approved by ${approved}`);
+  const target = await site.target(wanted, secrets, hold);
+  const last = memory.live?.release;
+  const rollout = await rollOut({
+    target,
+    release: wanted.digest,
+    probing: wanted.config.probing,
+    last: last && {
+      release: last,
+      target: async () => {
+        const before = await getRecord([site.records, deps.store], release, last);
+        const itsSecrets = readSecrets(before, deps);
+        await site.bring(before);
+        return site.target(before, itsSecrets, hold);
+      },
+    },
+    probesOf,
+    mark: (step, before, checks) =>
+      hold.write({
+        ...memory,
+        journal: {
+          token: hold.token,
+          release: wanted.digest,
+          step,
+          before,
+          startedAt,
+          checks: [...checks],
+          ...marks,
+        },
+      }),
+    log,
+    hide: hideSecrets(Object.values(secrets)),
+    signal: deps.signal,
+  }).catch(async (error: unknown) => {
+    // Nothing has changed; any other error leaves the journal for the next deploy.
+    if (error instanceof UserError) await hold.write(memory);
+    throw error;
+  });
+  const done = await finish(plan, rollout, { endpoint: target.endpoint, text: text() }, deps);
+  if (isLive(rollout)) await site.note(done.deployment.digest);
+  return done;
+}

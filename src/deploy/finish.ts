@@ -1,0 +1,43 @@
+import { findPrevious } from '../records/history.ts';
+import { historyOf } from '../store/history.ts';
+import { readParts } from './parts.ts';
+import { isLive, onlyLive, type Plan } from './plan.ts';
+import { publish, recordDeployment } from './record.ts';
+import type { DeployDeps, Deployed } from './request.ts';
+import type { Rollout } from './rollout.ts';
+
+/** Writes the one record of a deploy, then forgets its journal. */
+export async function finish(
+  { site, hold, memory, release: wanted, startedAt, marks, approved }: Plan,
+  rollout: Rollout,
+  { endpoint, text }: { endpoint: string; text: string },
+  deps: DeployDeps,
+): Promise<Deployed> {
+  const { holds, ...others } = marks;
+  const checks = approved === undefined ? [] : [{ name: 'approved', passed: true, detail: `by ${approved}` }];
+  const deployment = await recordDeployment(site, wanted, {
+    outcome: rollout.outcome,
+    endpoint,
+    checks: [...checks, ...rollout.checks],
+    before: rollout.before,
+    reason: rollout.reason,
+    startedAt,
+    token: hold.token,
+    // A roll-back that failed has left nothing.
+    ...(isLive(rollout) && holds !== undefined && { holds }),
+    ...others,
+    text: [text, ...rollout.lines.map((line) => `  ${line}`), ''].join('\n'),
+  });
+  await hold.write(
+    isLive(rollout) ? { live: { release: wanted.digest, token: hold.token } } : onlyLive(memory),
+  );
+  return {
+    site,
+    parts: await readParts(site.records, wanted.digest),
+    rollout,
+    deployment,
+    unrecorded: await publish(site, deployment, isLive(rollout) ? wanted : undefined, deps.store),
+    hasPrevious: findPrevious(await historyOf(site)) !== undefined,
+    stop: await site.stopCommand(),
+  };
+}

@@ -1,0 +1,27 @@
+import type { Stored } from '../records/kind.ts';
+import type { ReleaseConfig } from '../records/release.ts';
+import type { Hold, Journal, Memory } from './ledger.ts';
+import type { Rollout } from './rollout.ts';
+import type { Site } from './site.ts';
+
+/** A deploy that is decided on. */
+export interface Plan {
+  readonly site: Site;
+  readonly hold: Hold;
+  readonly memory: Memory;
+  readonly release: Stored<ReleaseConfig>;
+  readonly startedAt: string;
+  /** Who approved it, where that is asked for. */
+  readonly approved: string | undefined;
+  readonly marks: Pick<Journal, 'cause' | 'holds' | 'lifts'>;
+}
+
+/** What the ledger says once a deploy is over that changed nothing. */
+export function onlyLive({ live }: Memory): Memory {
+  return live === undefined ? {} : { live };
+}
+
+/** Whether the release of a deploy serves. */
+export function isLive({ outcome }: Pick<Rollout, 'outcome'>): boolean {
+  return outcome === 'live' || outcome === 'unchanged';
+}
