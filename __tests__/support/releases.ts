@@ -5,6 +5,7 @@ import type { Stored } from '../../src/records/kind.ts';
 import { modelPackage, packageAnnotations } from '../../src/records/package.ts';
 import { type ReleaseConfig, release } from '../../src/records/release.ts';
 import { OUTPUT_LAYER, run } from '../../src/records/run.ts';
+import { source } from '../../src/records/source.ts';
 import { trainingOf } from '../../src/records/training.ts';
 import { layer, putRecord } from '../../src/store/records.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -20,6 +21,10 @@ export interface ReleaseChoices {
   readonly golden?: readonly Pick<Golden, 'request' | 'response'>[] | string;
   readonly server?: Parameters<typeof putServer>[2];
   readonly environment?: string;
+  readonly probing?: ReleaseConfig['probing'];
+  readonly approvers?: ReleaseConfig['approvers'];
+  /** The commit that explains it. */
+  readonly commit?: string;
 }
 
 /** The answer of the test server to `POST /sum`, as a golden request. */
@@ -85,7 +90,8 @@ export async function putRelease(store: Store, choices: ReleaseChoices): Promise
       allow: [],
     }),
   });
-  return putRecord(store, release, {
+  const { probing, approvers, commit } = choices;
+  const released = await putRecord(store, release, {
     config: {
       name: 'toy',
       environment: choices.environment ?? 'test',
@@ -93,8 +99,17 @@ export async function putRelease(store: Store, choices: ReleaseChoices): Promise
       target: { kind: 'process', port: choices.port, host: '127.0.0.1' },
       config: choices.config ?? {},
       secrets: [...(choices.secrets ?? [])],
+      ...(probing && { probing }),
+      ...(approvers && { approvers }),
     },
     layers: [],
     subject: modelPack,
   });
+  if (commit !== undefined)
+    await putRecord(store, source, {
+      config: { repository: 'https://github.com/team/toy', commit, path: '.', ref: 'refs/heads/main' },
+      layers: [],
+      subject: released,
+    });
+  return released;
 }

@@ -46,7 +46,9 @@ export async function askForAWhile(
   const broken = (): boolean => failures.length > limits.errors * planned || slow > 0.05 * planned;
   try {
     for (let index = 0; index < planned && !broken(); index++) {
-      await sleep(begin + (index * 1000) / limits.rate - performance.now(), undefined, { signal });
+      await sleep(Math.max(0, begin + (index * 1000) / limits.rate - performance.now()), undefined, {
+        signal,
+      }).catch(() => signal.throwIfAborted());
       const asking = one(index).finally(() => open.delete(asking));
       asking.catch(() => {});
       open.add(asking);
