@@ -77,8 +77,8 @@ describe('a release of an older commit', () => {
     older.commit === OLD && newer.commit === NEW;
 
   test('is superseded, unless a person named it', async () => {
-    const old = await machine.release({ model: 'old', commit: OLD });
-    const newer = await machine.release({ model: 'new', commit: NEW });
+    const old = await machine.release({ model: 'old', explainedBy: OLD });
+    const newer = await machine.release({ model: 'new', explainedBy: NEW });
     await machine.deploy(newer, { ...bySchedule, isAncestor });
     const { rollout } = await machine.deploy(old, { ...bySchedule, isAncestor });
     expect(rollout).toMatchObject({
@@ -89,13 +89,13 @@ describe('a release of an older commit', () => {
     expect((await machine.served()).release).toBe(newer);
     expect(outcomeOf(await machine.deploy(old, { isAncestor }))).toEqual(['live', newer]);
     // Forward again, without a word.
-    const third = await machine.release({ model: 'third', commit: NEW });
+    const third = await machine.release({ model: 'third', explainedBy: NEW });
     expect(outcomeOf(await machine.deploy(third, { ...bySchedule, isAncestor }))).toEqual(['live', old]);
   });
 
   test('goes live where nobody can tell, and that is said', async () => {
-    await machine.deploy(await machine.release({ model: 'new', commit: NEW }), bySchedule);
-    const old = await machine.release({ model: 'old', commit: OLD });
+    await machine.deploy(await machine.release({ model: 'new', explainedBy: NEW }), bySchedule);
+    const old = await machine.release({ model: 'old', explainedBy: OLD });
     expect((await machine.deploy(old, bySchedule)).rollout.outcome).toBe('live');
     expect(machine.log.lines).toContain(
       `it can't be told whether commit ${OLD.slice(0, 12)} is older than what serves`,
@@ -103,9 +103,12 @@ describe('a release of an older commit', () => {
   });
 
   test('goes live when a newer one explains the same release', async () => {
-    await machine.deploy(await machine.release({ model: 'new', commit: NEW }), { ...bySchedule, isAncestor });
-    await machine.release({ model: 'old', commit: OLD });
-    const both = await machine.release({ model: 'old', commit: 'c'.repeat(40) });
+    await machine.deploy(await machine.release({ model: 'new', explainedBy: NEW }), {
+      ...bySchedule,
+      isAncestor,
+    });
+    await machine.release({ model: 'old', explainedBy: OLD });
+    const both = await machine.release({ model: 'old', explainedBy: 'c'.repeat(40) });
     expect((await machine.deploy(both, { ...bySchedule, isAncestor })).rollout.outcome).toBe('live');
   });
 });

@@ -24,7 +24,7 @@ export interface ReleaseChoices {
   readonly probing?: ReleaseConfig['probing'];
   readonly approvers?: ReleaseConfig['approvers'];
   /** The commit that explains it. */
-  readonly commit?: string;
+  readonly explainedBy?: string;
 }
 
 /** The answer of the test server to `POST /sum`, as a golden request. */
@@ -90,7 +90,7 @@ export async function putRelease(store: Store, choices: ReleaseChoices): Promise
       allow: [],
     }),
   });
-  const { probing, approvers, commit } = choices;
+  const { probing, approvers, explainedBy: commit } = choices;
   const released = await putRecord(store, release, {
     config: {
       name: 'toy',
