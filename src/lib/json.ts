@@ -34,6 +34,24 @@ export function digestOfJson(value: unknown): Digest {
   return digestOf(canonicalBytes(value));
 }
 
+/** A value with every text in it changed; keys stay as they are. */
+export function mapTexts(
+  value: Json,
+  change: (text: string, path: readonly PropertyKey[]) => string,
+  path: readonly PropertyKey[] = [],
+): Json {
+  if (typeof value === 'string') return change(value, path);
+  if (isList(value)) return value.map((item, index) => mapTexts(item, change, [...path, index]));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, mapTexts(item, change, [...path, key])]),
+  );
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
 /** A deterministic order for names: by their UTF-8 bytes, as git and OCI tools sort. */
 export function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));

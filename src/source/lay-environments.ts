@@ -1,4 +1,4 @@
-import type { YamlSource } from './yaml.ts';
+import type { YamlSource } from './yaml-source.ts';
 
 /** What is laid over the base's key by key, or name by name; anything else takes the base's place as a whole. */
 const BY_NAME = new Set(['target', 'config', 'secrets', 'metrics', 'probe']);

@@ -4,7 +4,8 @@ import { environmentName } from '../records/names.ts';
 import { type Commit, readProjectFile } from './commit.ts';
 import { type EnvironmentFile, environmentSchema, laidSchema } from './environment.ts';
 import { layEnvironments } from './lay-environments.ts';
-import { checkYaml, openYaml, type YamlFile, type YamlSource } from './yaml.ts';
+import { checkYaml, type YamlFile } from './yaml.ts';
+import { openYaml, type YamlSource } from './yaml-source.ts';
 
 /**
  * Reads `environments/NAME.yml` of the project from the commit, laid over the files that it extends.

@@ -1,23 +1,12 @@
-import { isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
-import { UserError, userErrors } from '../lib/errors.ts';
-import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
-
-type Path = readonly PropertyKey[];
+import { userErrors } from '../lib/errors.ts';
+import { openYaml, type Path, type YamlSource } from './yaml-source.ts';
 
 /** A YAML file that was read by its schema, and knows where its values stand. */
 export interface YamlFile<T> {
   readonly value: T;
   /** `file:line:column` of a value, or of the nearest one around it. */
   place(path: Path): string;
-}
-
-/** A YAML text that was read, and is yet to be checked. */
-export interface YamlSource {
-  readonly file: string;
-  readonly value: unknown;
-  /** `file:line:column` of a value, or of its key `key`, or of the nearest thing around them. */
-  place(path: Path, key?: string): string;
 }
 
 /**
@@ -28,38 +17,7 @@ export function parseYaml<T>(file: string, text: string, schema: z.ZodType<T>): 
   return checkYaml(openYaml(file, text), schema);
 }
 
-/** The first half of it. @throws UserError for what is no YAML at all */
-export function openYaml(file: string, text: string): YamlSource {
-  if (isTooDeep(text)) throw new UserError(`${file} cannot be read: it has more than ${DEEPEST} levels`);
-  const lines = new LineCounter();
-  const document = parseDocument(text.replace(/^\uFEFF/, ''), {
-    lineCounter: lines,
-    version: '1.2',
-    stringKeys: true,
-  });
-  const at = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${file}:${line}:${col}`;
-  };
-  const syntax = [...document.errors, ...document.warnings].map(
-    (error) => `${at(error.pos[0])}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, '')}`,
-  );
-  // Schemas pass over this one key in silence.
-  visit(document, {
-    Pair: (_key, { key }) => {
-      if (isScalar(key) && key.value === '__proto__')
-        syntax.push(`${at(rangeOf(key))}: a key can't be named __proto__`);
-    },
-  });
-  if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
-  return {
-    file,
-    value: toValue(document, file),
-    place: (path, key) => at(offsetOf(document.contents, path, key)),
-  };
-}
-
-/** The second half: its values by a schema. @throws UserError with every mistake, in the order of the file */
+/** Its second half: the values by a schema. @throws UserError with every mistake, in the order of the file */
 export function checkYaml<T>({ file, value, place }: YamlSource, schema: z.ZodType<T>): YamlFile<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return { value: parsed.data, place };
@@ -73,17 +31,9 @@ export function checkYaml<T>({ file, value, place }: YamlSource, schema: z.ZodTy
   );
 }
 
-/** By file, line and column. */
-function byPlace(a: string, b: string): number {
+/** The order of places: by file, line and column. */
+export function byPlace(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
-}
-
-function toValue(document: ReturnType<typeof parseDocument>, file: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 20 });
-  } catch (cause) {
-    throw new UserError(`${file} cannot be read: too many aliases`, { cause });
-  }
 }
 
 interface Problem {
@@ -147,33 +97,4 @@ function valueAt(value: unknown, path: Path): unknown {
         : undefined,
     value,
   );
-}
-
-/** The offset of the node at a path, of the key `key` in it, or of the nearest node around it. */
-function offsetOf(contents: unknown, path: Path, key?: string): number {
-  let node = contents;
-  let offset = rangeOf(node);
-  for (const part of key === undefined ? path : [...path, key]) {
-    const last = part === key;
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && String(item.key) === String(part));
-      if (pair === undefined) break;
-      offset = rangeOf(last ? pair.key : pair.value) || rangeOf(pair.key);
-      node = pair.value;
-    } else {
-      node =
-        typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items)
-          ? node.items[Number(part)]
-          : undefined;
-      if (node === undefined) break;
-      offset = rangeOf(node) || offset;
-    }
-  }
-  return offset;
-}
-
-function rangeOf(node: unknown): number {
-  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return 0;
-  const [start] = node.range;
-  return typeof start === 'number' ? start : 0;
 }

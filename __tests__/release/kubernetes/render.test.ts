@@ -1,5 +1,7 @@
 /** What a release for a cluster holds, made of a real package in a real registry. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
 import { hexOf } from '../../../src/lib/digest.ts';
 import { canonicalBytes } from '../../../src/lib/json.ts';
 import { type ClusterObject, fillManifests, manifestList } from '../../../src/records/cluster.ts';
@@ -8,6 +10,7 @@ import { kubernetesTarget } from '../../../src/records/target.ts';
 import { findImage } from '../../../src/store/find-image.ts';
 import { readBytes } from '../../../src/store/records.ts';
 import { type ClusterChoices, putClusterRelease } from '../../support/cluster-releases.ts';
+import { SERVER } from '../../support/fronts.ts';
 import { registryStores } from '../../support/registries.ts';
 import { startRegistry } from '../../support/registry.ts';
 
@@ -36,6 +39,13 @@ function of(objects: readonly ClusterObject[], kind: string): ClusterObject {
   if (found === undefined) throw new Error(`there is no ${kind}`);
   return found;
 }
+
+const podTemplate = z.object({
+  spec: z.object({ template: z.object({ spec: z.looseObject({ containers: z.array(z.unknown()) }) }) }),
+});
+const podIn = (objects: readonly ClusterObject[]) =>
+  podTemplate.parse(of(objects, 'Deployment')).spec.template.spec;
+const serverIn = (objects: readonly ClusterObject[]) => podIn(objects).containers[0];
 
 describe('the manifests of a release', () => {
   test('are a layer of it in canonical form, with placeholders where its own digest will be', async () => {
@@ -128,6 +138,94 @@ describe('the manifests of a release', () => {
           },
         },
       },
+    });
+  });
+
+  test('give the server its settings: configuration by a ConfigMap, secrets by name, and what a machine has otherwise', async () => {
+    const { objects } = await rendered({
+      config: { THRESHOLD: 0.5, LABELS: ['a', 'b'], TEXT: 'on' },
+      secrets: ['API_KEY'],
+      secretReferences: { DB: { secretKeyRef: { name: 'db', key: 'password' } } },
+    });
+    const name = 'toy-test-@@TRAINYARD_RELEASE_SHORT@@';
+    expect(of(objects, 'ConfigMap')).toMatchObject({
+      metadata: { name },
+      immutable: true,
+      data: { THRESHOLD: '0.5', LABELS: '["a","b"]', TEXT: 'on' },
+    });
+    expect(serverIn(objects)).toMatchObject({
+      envFrom: [{ configMapRef: { name } }],
+      env: [
+        { name: 'HOME', value: '/tmp' },
+        { name: 'PORT', value: '8080' },
+        { name: 'PYTHONUNBUFFERED', value: '1' },
+        { name: 'TRAINYARD_RELEASE', value: '@@TRAINYARD_RELEASE@@' },
+        { name: 'API_KEY', valueFrom: { secretKeyRef: { name, key: 'API_KEY' } } },
+        { name: 'DB', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } },
+      ],
+    });
+  });
+
+  test('bring the server’s source as files, as they are, and run the command in its folder', async () => {
+    const { store, objects } = await rendered({
+      server: { directory: 'app', command: ['sh', '-c', 'echo $HOME $(PORT) ${port}'] },
+    });
+    const map = objects.find(({ metadata }) => metadata.name.endsWith('-source'));
+    const source = await readFile(SERVER);
+    expect(map).toMatchObject({ binaryData: { 'file-0': source.toString('base64') } });
+    expect(store.location).toContain('oci://');
+    expect(serverIn(objects)).toMatchObject({
+      workingDir: '/trainyard/source/app',
+      // Kubernetes reads $$ as $, and leaves $(…) behind it alone.
+      command: ['sh', '-c', 'echo $$HOME $$(PORT) 8080'],
+    });
+    expect(podIn(objects)).toMatchObject({
+      volumes: expect.arrayContaining([
+        {
+          name: 'source',
+          configMap: {
+            name: map?.metadata.name,
+            items: [{ key: 'file-0', path: 'server.mjs', mode: 0o444 }],
+          },
+        },
+      ]),
+    });
+  });
+
+  test('ask the server whether it is ready, for as long as it may take, and end it without losing a request', async () => {
+    const { objects } = await rendered({ server: { readyTimeoutSeconds: 90.5 } });
+    expect(of(objects, 'Deployment')).toMatchObject({
+      spec: { progressDeadlineSeconds: 691, revisionHistoryLimit: 0, replicas: 1 },
+    });
+    expect(podIn(objects)).toMatchObject({ terminationGracePeriodSeconds: 35 });
+    expect(serverIn(objects)).toMatchObject({
+      startupProbe: { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 1, failureThreshold: 91 },
+      readinessProbe: { httpGet: { path: '/ready', port: 8080 } },
+      lifecycle: { preStop: { sleep: { seconds: 5 } } },
+    });
+  });
+
+  test('give the pods no rights, and as much of the machine as the target says', async () => {
+    const limits = { cpu: 2, memory: '4Gi', 'nvidia.com/gpu': 1 };
+    const { objects } = await rendered({
+      target: target({ replicas: 3, port: 9000, user: 1000, resources: { limits } }),
+    });
+    expect(of(objects, 'Deployment')).toMatchObject({ spec: { replicas: 3 } });
+    expect(of(objects, 'Service')).toMatchObject({ spec: { ports: [{ port: 80, targetPort: 9000 }] } });
+    expect(podIn(objects)).toMatchObject({
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        fsGroup: 1000,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+    });
+    expect(serverIn(objects)).toMatchObject({
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      resources: { limits: { cpu: '2', memory: '4Gi', 'nvidia.com/gpu': '1' } },
     });
   });
 });

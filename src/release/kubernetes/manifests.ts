@@ -6,10 +6,14 @@ import { modelFilesOf } from '../../records/package.ts';
 import { MANIFESTS_LAYER } from '../../records/release.ts';
 import type { KubernetesTarget } from '../../records/target.ts';
 import { layer } from '../../store/records.ts';
-import { modelSourceOf } from './model-source.ts';
+import { modelImageOf, modelSourceOf, packageOf } from './model-source.ts';
+import { ownManifests } from './own/manifests.ts';
+import { placeholders } from './own/placeholders.ts';
 import { renderManifests } from './render.ts';
 import type { ManifestRequest } from './request.ts';
 import { readSource, refuseSource } from './source.ts';
+
+const REFUSED = 'the release cannot run on Kubernetes';
 
 /**
  * What a release carries for its target besides the configuration: for Kubernetes its manifests, for a process nothing.
@@ -24,28 +28,54 @@ export async function manifestLayers(request: ManifestRequest): Promise<Descript
 }
 
 async function manifestsOf(request: ManifestRequest, target: KubernetesTarget): Promise<ClusterObject[]> {
-  const { config, server, store, place } = request;
-  const problems: string[] = [];
+  const { config, server, store, commit, place } = request;
+  const where = place(['target', 'kind']);
+  const problems = checkParts(request).map((problem) => `${where}: ${problem}`);
   const { environment } = server.config;
-  if (environment.kind !== 'image')
-    problems.push(
-      `${place(['target', 'kind'])}: a pod needs a container image, and the server of the package has a Python environment; give server.image: HOST/REPO@sha256:… instead of server.python in trainyard.yml, and package again`,
-    );
-  const model = await modelSourceOf(request, target, problems);
+  const serverImage = environment.kind === 'image' ? environment.image : '';
+  if (target.manifests !== undefined) {
+    if (problems.length > 0) throw userErrors(REFUSED, problems);
+    const images = { server: { value: serverImage }, package: { value: packageOf(request) } };
+    const meanings = placeholders(config, target, { ...images, model: await modelImageOf(request) });
+    const scratch = (): Promise<string> => store.scratch();
+    return ownManifests({ config, target, commit, folder: target.manifests, meanings, scratch });
+  }
+  const model = store.client && (await modelSourceOf(request, target, problems));
   const source = await readSource(store, server.manifest);
   const refusal = refuseSource(source);
-  if (refusal !== undefined) problems.push(`${place(['target', 'kind'])}: ${refusal}`);
-  if (environment.kind !== 'image' || model === undefined || problems.length > 0)
-    throw userErrors('the release cannot run on Kubernetes', problems);
+  if (refusal !== undefined) problems.push(`${where}: ${refusal}`);
+  if (model === undefined || problems.length > 0) throw userErrors(REFUSED, problems);
   const [first] = modelFilesOf(request.package.manifest);
   if (first === undefined) throw new UserError(`package ${request.package.digest} holds no model file`);
-  return renderManifests({
+  const rendering = {
     config,
     target,
     server: server.config,
-    serverImage: environment.image,
+    serverImage,
     model,
     modelFile: first.path,
     source,
-  });
+  };
+  return renderManifests(rendering);
+}
+
+/** What the server and the store are, that pods can't do with. */
+function checkParts({ server, store, config }: ManifestRequest): string[] {
+  const problems: string[] = [];
+  if (server.config.environment.kind !== 'image')
+    problems.push(
+      'a pod needs a container image, and the server of the package has a Python environment; give server.image: HOST/REPO@sha256:… instead of server.python in trainyard.yml, and package again',
+    );
+  if (store.client === undefined)
+    problems.push(
+      `pods pull the model from a registry, and the store is ${store.location}, which no cluster can reach; give input store as oci://HOST/REPOSITORY`,
+    );
+  const held = Object.entries(config.config).filter(([, value]) =>
+    JSON.stringify(value).includes('@@TRAINYARD_'),
+  );
+  for (const [name] of held)
+    problems.push(
+      `the value of ${name} holds @@TRAINYARD_, by which manifests are filled in; take it out of config`,
+    );
+  return problems;
 }

@@ -1,0 +1,116 @@
+import {
+  type Document,
+  isMap,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  parseDocument,
+  type Tags,
+  visit,
+} from 'yaml';
+import { UserError, userErrors } from '../lib/errors.ts';
+import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
+
+export type Path = readonly PropertyKey[];
+
+/** A YAML text that was read, and is yet to be checked. */
+export interface YamlSource {
+  readonly file: string;
+  readonly value: unknown;
+  /** `file:line:column` of a value, or of its key `key`, or of the nearest thing around them. */
+  place(path: Path, key?: string): string;
+}
+
+/**
+ * Opens a file with one document of YAML 1.2 (core schema; duplicate keys and alias bombs refused).
+ * @throws UserError for what is no YAML at all
+ */
+export function openYaml(file: string, text: string): YamlSource {
+  const lines = new LineCounter();
+  const options = { lineCounter: lines, version: '1.2', stringKeys: true } as const;
+  return sourceOf(parseDocument(readable(file, text), options), file, lines);
+}
+
+/**
+ * Opens a file with any number of documents, as Kubernetes reads them: YAML 1.1 (`yes`, `0644`), in which times are texts. Empty
+ * documents are left out.
+ * @throws UserError for what is no YAML at all
+ */
+export function openManifests(file: string, text: string): YamlSource[] {
+  const lines = new LineCounter();
+  const customTags = (tags: Tags): Tags => tags.filter((tag) => typeof tag === 'string' || !isTime(tag));
+  const options = { lineCounter: lines, version: '1.1', stringKeys: true, customTags } as const;
+  return parseAllDocuments(readable(file, text), options)
+    .map((document) => sourceOf(document, file, lines))
+    .filter(({ value }) => value !== null);
+}
+
+function isTime({ tag, format }: { readonly tag: string; readonly format?: string }): boolean {
+  return format === 'TIME' || tag === 'tag:yaml.org,2002:timestamp';
+}
+
+function readable(file: string, text: string): string {
+  if (isTooDeep(text)) throw new UserError(`${file} cannot be read: it has more than ${DEEPEST} levels`);
+  return text.replace(/^\uFEFF/, '');
+}
+
+function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): YamlSource {
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  const syntax = [...document.errors, ...document.warnings].map(
+    (error) => `${at(error.pos[0])}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, '')}`,
+  );
+  // Schemas pass over this one key in silence.
+  visit(document, {
+    Pair: (_key, { key }) => {
+      if (isScalar(key) && key.value === '__proto__')
+        syntax.push(`${at(rangeOf(key))}: a key can't be named __proto__`);
+    },
+  });
+  if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
+  return {
+    file,
+    value: toValue(document, file),
+    place: (path, key) => at(offsetOf(document.contents, path, key)),
+  };
+}
+
+function toValue(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 20 });
+  } catch (cause) {
+    throw new UserError(`${file} cannot be read: too many aliases`, { cause });
+  }
+}
+
+/** The offset of the node at a path, of the key `key` in it, or of the nearest node around it. */
+function offsetOf(contents: unknown, path: Path, key?: string): number {
+  let node = contents;
+  let offset = rangeOf(node);
+  for (const part of key === undefined ? path : [...path, key]) {
+    const last = part === key;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isPair(item) && String(item.key) === String(part));
+      if (pair === undefined) break;
+      offset = rangeOf(last ? pair.key : pair.value) || rangeOf(pair.key);
+      node = pair.value;
+    } else {
+      node =
+        typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items)
+          ? node.items[Number(part)]
+          : undefined;
+      if (node === undefined) break;
+      offset = rangeOf(node) || offset;
+    }
+  }
+  return offset;
+}
+
+function rangeOf(node: unknown): number {
+  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return 0;
+  const [start] = node.range;
+  return typeof start === 'number' ? start : 0;
+}
