@@ -40,7 +40,9 @@ const TEMPLATES = {
     'pipeline/release': ['contents: read', 'packages: write'],
     again: ['actions: write'],
   },
+  release: { release: ['contents: read', 'packages: write'], deploy: BY_HAND },
   rollback: { deploy: BY_HAND },
+  lift: { deploy: BY_HAND },
   rerun: { rerun: ['actions: write', 'checks: read'] },
 };
 
