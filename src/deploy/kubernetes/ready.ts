@@ -96,14 +96,9 @@ function judge(
   const mine = pods.filter((one) => isMeant(one, wanted, all));
   for (const one of mine) {
     const reason = reasonOf(one);
+    const told = warned(one, warnings.get(one.metadata.name) ?? []);
+    if (told !== undefined) return { refused: told };
     if (reason?.isFinal === true) return { refused: new Unready(reason.text, one.metadata.name, reason.log) };
-    const warning = warnings.get(one.metadata.name) ?? '';
-    if (/no volume plugin matched/.test(warning))
-      return {
-        refused: new Unready(
-          `pod ${one.metadata.name}: its node knows no image volumes; turn on the feature gate ImageVolume in each kubelet (${warning})`,
-        ),
-      };
   }
   for (const { metadata, status } of all) {
     const failed = status?.conditions.find(({ type }) => type === 'ReplicaFailure');
@@ -116,6 +111,20 @@ function judge(
   if (all.length === 0 || !all.every(isDone)) return undefined;
   const ready = mine.filter(isReady);
   return ready.length > 0 && ready.length === mine.length ? { ready } : undefined;
+}
+
+/** What the cluster says of a pod in no other way, and will say again. */
+function warned({ metadata: { name }, status }: Pod, warnings: readonly string[]): Unready | undefined {
+  const volume = warnings.find((text) => text.includes('no volume plugin matched'));
+  if (volume !== undefined)
+    return new Unready(
+      `pod ${name}: its node knows no image volumes; turn on the feature gate ImageVolume in each kubelet (${volume})`,
+    );
+  const ended = status.containerStatuses.find(({ restartCount, ready }) => restartCount > 0 && !ready);
+  const probe = warnings.find((text) => /^(Startup|Liveness) probe failed/.test(text));
+  if (ended === undefined || probe === undefined) return undefined;
+  const log = { container: ended.name, isPrevious: true };
+  return new Unready(`pod ${name}: container ${ended.name} was not ready in time: ${probe}`, name, log);
 }
 
 /** Pods of a Deployment of this name that was removed before may still be leaving. */
@@ -161,7 +170,7 @@ async function refusedFor(
   if (failing === undefined) return new Refused(message);
   const { name } = failing.metadata;
   const reason = podName === undefined ? reasonOf(failing) : undefined;
-  const warning = podName === undefined ? warnings.get(name) : undefined;
+  const warning = podName === undefined ? warnings.get(name)?.at(-1) : undefined;
   const words = [message, reason?.text ?? (warning && `pod ${name}: ${warning}`)].filter(Boolean);
   const [container] = failing.spec.containers;
   const shown = log ?? reason?.log ?? (container && { container: container.name, isPrevious: false });
