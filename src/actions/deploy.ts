@@ -95,6 +95,7 @@ function siteDeps(store: Store, job: Job): Parameters<typeof locate>[1] {
     env,
     log,
     signal,
+    cause: causeOf(env),
     node: process.execPath,
     frontCode: () => frontCode(process.argv[1] ?? ''),
     uv: () => findUv({ env, log, signal, cache: cacheFolder(env), scratch }),

@@ -1,15 +1,19 @@
 import { UserError, userErrors } from '../lib/errors.ts';
+import type { Cause } from '../records/deployment.ts';
 import { newestReleases } from '../records/history.ts';
 import { environmentName, projectName } from '../records/names.ts';
 import { type ReleaseConfig, release } from '../records/release.ts';
 import { historyOf } from '../store/history.ts';
 import { getRecord } from '../store/records.ts';
+import { ClusterSite } from './kubernetes/site.ts';
 import { type MachineDeps, MachineSite } from './process/site.ts';
 import type { DeployRequest } from './request.ts';
 import type { Site } from './site.ts';
 
 /** What is needed to reach each kind of target. */
 export interface SiteDeps extends MachineDeps {
+  /** Who deploys: another deploy is told, while this one holds the lock. */
+  readonly cause: Cause;
   /** A new empty folder that only this user can read, removed when the action ends. */
   scratch(): Promise<string>;
 }
@@ -48,8 +52,11 @@ export async function locate(
   return siteOf(config, deps);
 }
 
-function siteOf({ name, environment }: ReleaseConfig, deps: SiteDeps): Site {
-  return new MachineSite(name, environment, deps);
+async function siteOf(config: ReleaseConfig, deps: SiteDeps): Promise<Site> {
+  const { actor, event, url } = deps.cause;
+  if (config.target.kind === 'kubernetes')
+    return ClusterSite.of(config, { ...deps, who: url ?? `${actor} (${event})` });
+  return new MachineSite(config.name, config.environment, deps);
 }
 
 /** The site of what was deployed last by the store's word, unless this machine knows better. */

@@ -8,7 +8,7 @@ import { resourceNames } from '../../records/cluster-names.ts';
 import type { Stored } from '../../records/kind.ts';
 import type { ReleaseConfig } from '../../records/release.ts';
 import type { Store } from '../../store/store.ts';
-import type { Hold } from '../ledger.ts';
+import type { Hold, Ledger } from '../ledger.ts';
 import type { Site } from '../site.ts';
 import { Api } from './api.ts';
 import { readFront } from './front.ts';
@@ -41,7 +41,8 @@ export class ClusterSite implements Site {
   readonly environment: string;
   readonly location: string;
   readonly records: Store;
-  readonly ledger: KubernetesLedger;
+  readonly ledger: Ledger;
+  readonly #ledger: KubernetesLedger;
   readonly #place: Place;
   readonly #context: string | undefined;
   readonly #env: Environment;
@@ -71,7 +72,7 @@ export class ClusterSite implements Site {
     this.#place = { api, resources: new Resources(api, namespace), namespace, name, environment, store, log };
     this.#context = context;
     this.#env = env;
-    this.ledger = new KubernetesLedger({
+    this.#ledger = new KubernetesLedger({
       api,
       namespace,
       name: names.ledger,
@@ -81,6 +82,7 @@ export class ClusterSite implements Site {
       log,
       isGone: isGoneHere,
     });
+    this.ledger = this.#ledger;
   }
 
   /** How many requests the API server was sent. */
@@ -115,11 +117,11 @@ export class ClusterSite implements Site {
   }
 
   note(deployment: Digest): Promise<void> {
-    return this.ledger.note(deployment);
+    return this.#ledger.note(deployment);
   }
 
   async tidy(): Promise<void> {
-    const { journal, token } = await this.ledger.look();
+    const { journal, token } = await this.#ledger.look();
     // Whoever came after this deploy has a release on trial.
     if (this.#token === undefined || token > this.#token) return;
     const front = await readFront(this.#place, this.#token);

@@ -1,0 +1,146 @@
+/** Releases of the cluster's model server, and deploys of them as other machines would do them. */
+import { tmpdir } from 'node:os';
+import { deploy } from '../../src/deploy/deploy.ts';
+import { ClusterSite } from '../../src/deploy/kubernetes/site.ts';
+import type { KubernetesTarget } from '../../src/deploy/kubernetes/target.ts';
+import type { DeployDeps, Deployed } from '../../src/deploy/request.ts';
+import type { Stored } from '../../src/records/kind.ts';
+import type { ReleaseConfig } from '../../src/records/release.ts';
+import { kubernetesTarget } from '../../src/records/target.ts';
+import { openRegistry } from '../../src/store/registry/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { answerOf, question } from './cluster/model.ts';
+import type { Cluster } from './cluster.ts';
+import { type ClusterChoices, putClusterRelease } from './cluster-releases.ts';
+import { type RecordingLog, recordingLog } from './log.ts';
+import { registryPlace } from './registries.ts';
+
+const MODEL = 'weights of a model';
+const { signal } = new AbortController();
+
+/** What a release of the model server answers. */
+export const golden = (offset = 0) => ({
+  request: { method: 'POST', path: '/v2/models/toy/infer', headers: {}, body: question([1, 2]) },
+  response: { status: 200, body: answerOf('toy', Buffer.from(MODEL), [1, 2], offset) },
+});
+
+/** A repository of the cluster's registry as the store. */
+export function clusterStore({ registry }: Pick<Cluster, 'registry'>, repository = 'toy'): Store {
+  const place = registryPlace(tmpdir(), { plainHttp: true });
+  return openRegistry(`oci://${registry}/${repository}`, 'store', place);
+}
+
+export interface ModelChoices extends Partial<ClusterChoices> {
+  /** How the server misbehaves, and what it adds to each answer. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Fields of the target. */
+  readonly on?: object;
+}
+
+/** A release of the model server; its settings make it another one. */
+export function putModel(
+  { images }: Pick<Cluster, 'images'>,
+  store: Store,
+  { settings = {}, on = {}, ...choices }: ModelChoices = {},
+): Promise<Stored<ReleaseConfig>> {
+  return putClusterRelease(store, {
+    image: images.modelServer,
+    target: kubernetesTarget.parse({ kind: 'kubernetes', namespace: 'default', ...on }),
+    model: MODEL,
+    golden: [golden(Number({ OFFSET: '0', ...settings }.OFFSET))],
+    config: settings,
+    ...choices,
+    server: {
+      command: ['/bin/model-server', '--model', '${model}', '--port', '${port}'],
+      ready: '/v2/health/ready',
+      golden: 'golden.jsonl',
+      ...choices.server,
+    },
+  });
+}
+
+export interface Tried extends Deployed {
+  readonly log: RecordingLog;
+  /** How many requests the API server was sent. */
+  readonly calls: number;
+}
+
+/** Deploys a release by its site. */
+export async function deployTo(
+  { env }: Pick<Cluster, 'env'>,
+  store: Store,
+  release: Stored<ReleaseConfig>,
+  changes: Partial<DeployDeps & { env: Readonly<Record<string, string>>; who: string }> = {},
+): Promise<Tried> {
+  const log = recordingLog();
+  const variables = { ...process.env, ...env, ...changes.env };
+  const deps: DeployDeps = {
+    store,
+    log,
+    signal,
+    cause: { actor: 'alice', event: 'terminal' },
+    isAncestor: async () => undefined,
+    approve: async ([first = '']) => first,
+    mask: () => {},
+    ...changes,
+    env: variables,
+  };
+  const site = await ClusterSite.of(release.config, {
+    store,
+    env: variables,
+    log: deps.log,
+    who: changes.who ?? 'alice',
+  });
+  const request = {
+    release: release.digest,
+    name: undefined,
+    environment: undefined,
+    byHand: true,
+    lift: false,
+  };
+  return { ...(await deploy(site, request, deps)), log, calls: site.calls };
+}
+
+/** Does something with a release's target, under the lock. */
+export async function onTarget<T>(
+  { env }: Pick<Cluster, 'env'>,
+  store: Store,
+  release: Stored<ReleaseConfig>,
+  work: (target: KubernetesTarget, site: ClusterSite) => Promise<T>,
+  secrets: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const variables = { ...process.env, ...env };
+  const site = await ClusterSite.of(release.config, {
+    store,
+    env: variables,
+    log: recordingLog(),
+    who: 'bob',
+  });
+  await site.open();
+  try {
+    const hold = await site.ledger.lock(signal);
+    try {
+      return await work(await site.target(release, secrets, hold), site);
+    } finally {
+      await hold.release();
+    }
+  } finally {
+    await site.close();
+  }
+}
+
+/** `KIND/NAME` of all that an environment has in the cluster, its pods that are not leaving among them. */
+export async function objectsOf(
+  { kubectl }: Pick<Cluster, 'kubectl'>,
+  environment: string,
+): Promise<string[]> {
+  const kinds = 'deployments,replicasets,pods,services,configmaps,secrets,poddisruptionbudgets,leases';
+  const found = await kubectl(
+    'get',
+    kinds,
+    `--selector=trainyard.dev/environment=${environment}`,
+    '--output=jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.deletionTimestamp}{"\\n"}{end}',
+  );
+  const lines = found.split('\n').filter((line) => /\S+ $/.test(line));
+  return lines.map((line) => line.trim()).sort();
+}
