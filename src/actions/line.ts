@@ -47,8 +47,8 @@ export const action = defineAction({
       const { action: stage } = await load();
       const outcome = await stage.run((input) => values.get(input) ?? '', job);
       for (const [output, value] of Object.entries(outcome.outputs)) {
-        // The whole line trains in one step, and no other one goes on from it.
-        if (output !== 'segment') outputs.set(output, value);
+        // The whole line trains in one step and no other one goes on from it; how it ended, deploy says.
+        if (output !== 'segment' && output !== 'unchanged') outputs.set(output, value);
         values.set(output, value);
       }
       summaries.push(outcome.summary);

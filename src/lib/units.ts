@@ -10,6 +10,19 @@ export const duration = z
   .transform((text) => sum(text.matchAll(/(\d+)([smhd])/g), SECONDS))
   .refine((seconds) => seconds > 0, 'a duration above zero');
 
+/** The text that `duration` reads as so many whole seconds: `1d2h`; `0s` for none. */
+export function durationOf(seconds: number): string {
+  let rest = seconds;
+  const words = Object.entries(SECONDS)
+    .reverse()
+    .map(([unit, size]) => {
+      const count = Math.floor(rest / size);
+      rest -= count * size;
+      return count === 0 ? '' : `${count}${unit}`;
+    });
+  return words.join('') || '0s';
+}
+
 /** `250ms`, `2s` → milliseconds. */
 export const latency = z
   .string()

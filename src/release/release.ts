@@ -1,18 +1,22 @@
 import type { Digest } from '../lib/digest.ts';
-import { UserError } from '../lib/errors.ts';
+import { UserError, userErrors } from '../lib/errors.ts';
 import { canonicalBytes, type JsonObject } from '../lib/json.ts';
-import type { Stored } from '../records/kind.ts';
-import { type ModelConfig, modelPackage, type PackageFacts, packageFacts } from '../records/package.ts';
-import { CONFIG_LAYER, type ReleaseConfig, release } from '../records/release.ts';
+import { modelPackage } from '../records/package.ts';
+import { CONFIG_LAYER, release } from '../records/release.ts';
 import { source } from '../records/source.ts';
 import { type Commit, sourceOf } from '../source/commit.ts';
-import { readEnvironment } from '../source/read-environment.ts';
+import { hasEnvironment, readEnvironment } from '../source/read-environment.ts';
 import { readProject } from '../source/read-project.ts';
+import { type Live, whatServes } from '../store/live.ts';
 import { getServer } from '../store/programs.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { type Comparison, gateProblems, holdGates } from './gate.ts';
 import { manifestLayers } from './kubernetes/manifests.ts';
-import { type Resolved, resolveConfig } from './resolve.ts';
+import { type Notes, notesOf } from './notes.ts';
+import { type Model, modelOf, type Parts, readParts } from './parts.ts';
+import { problemsOf } from './problems.ts';
+import { type Configuration, resolveConfig } from './resolve.ts';
 import { readConfigSchema } from './schema.ts';
 import { settingsOf } from './settings.ts';
 
@@ -25,47 +29,82 @@ export interface ReleaseRequest {
   readonly store: Store;
 }
 
+/** What the package and the environment's configuration came to. */
 export interface Released {
-  readonly release: Stored<ReleaseConfig>;
-  readonly package: Stored<ModelConfig>;
-  readonly facts: PackageFacts;
-  readonly config: ReadonlyMap<string, Resolved>;
+  readonly environment: string;
+  readonly model: Model;
+  readonly config: Configuration;
+  readonly notes: Notes;
+  readonly gates: readonly Comparison[];
+  /** Undefined when a gate does not hold; nothing was written then. */
+  readonly made: Parts | undefined;
+  /** Whether the very same release was in the store already. */
+  readonly unchanged: boolean;
+  /** What serves in the environment, by the store's word; without `parts` when the store does not hold that release. */
+  readonly live: { readonly serving: Live; readonly parts: Parts | undefined } | undefined;
 }
 
-/** Binds a package to one environment's configuration, after all of it was checked. */
-export async function makeRelease({
-  commit,
-  environment,
-  vars,
-  store,
-  ...request
-}: ReleaseRequest): Promise<Released> {
-  const modelPack = await getRecord(store, modelPackage, request.package);
-  const facts = packageFacts(modelPack.manifest);
-  const { name } = (await readProject(commit)).value;
-  if (name !== facts.name)
-    throw new UserError(
-      `package ${request.package} is of project ${facts.name}, and input project is ${name}`,
-    );
-  if (facts.server === undefined) {
-    throw new UserError(
-      `package ${request.package} has no server, so there is nothing to run; declare server in trainyard.yml and package again`,
-    );
-  }
+/**
+ * Binds a package to one environment's configuration, after all of it was checked.
+ * @throws UserError with every mistake of the configuration
+ */
+export async function makeRelease(request: ReleaseRequest): Promise<Released> {
+  const { commit, environment, vars, store } = request;
+  const model = await modelOf(store, await getRecord(store, modelPackage, request.package));
+  const { name, metrics: goals } = (await readProject(commit)).value;
+  const serverDigest = serverOf(model, name);
   const file = await readEnvironment(commit, environment);
-  const server = await getServer(store, facts.server, `the server of package ${request.package}`);
+  const server = await getServer(store, serverDigest, `the server of package ${request.package}`);
   const schema = server.config.config && readConfigSchema(server.config.config);
-  const resolved = resolveConfig(file, vars, schema);
-  const config = Object.fromEntries([...resolved].map(([key, { value }]) => [key, value]));
-  const made = { name, environment, server: facts.server, config, ...settingsOf(file.value) };
-  const { place } = file;
-  const manifests = await manifestLayers({ commit, config: made, server, package: modelPack, store, place });
-  const blob = await store.write({ bytes: canonicalBytes(config) });
+  const config = resolveConfig(file, vars, schema);
+  const problems = [
+    ...problemsOf(file, config, schema),
+    ...gateProblems(file, goals, (other) => hasEnvironment(commit, other)),
+  ];
+  if (problems.length > 0) throw userErrors('the configuration cannot be released', problems);
+
+  const [serving] = await whatServes(store, { name, environment });
+  const found = {
+    environment,
+    model,
+    config,
+    notes: notesOf(file, vars, config, schema),
+    gates: await holdGates(file.value.metrics, goals, model, store),
+    live: serving && { serving, parts: await readParts(store, serving.release) },
+  };
+  if (found.gates.some(({ holds }) => !holds)) return { ...found, made: undefined, unchanged: false };
+
+  const values = Object.fromEntries([...config].map(([key, { value }]) => [key, value]));
+  const made = { name, environment, server: serverDigest, config: values, ...settingsOf(file.value) };
+  const manifests = await manifestLayers({
+    commit,
+    config: made,
+    server,
+    package: model.package,
+    store,
+    place: file.place,
+  });
+  const known = await store.children(model.package.digest);
+  const blob = await store.write({ bytes: canonicalBytes(values) });
   const released = await putRecord(store, release, {
     config: made,
     layers: [layer(CONFIG_LAYER, blob, 'configuration.json'), ...manifests],
-    subject: modelPack,
+    subject: model.package,
   });
   await putRecord(store, source, { config: sourceOf(commit), layers: [], subject: released });
-  return { release: released, package: modelPack, facts, config: resolved };
+  return {
+    ...found,
+    made: { ...model, release: released, commits: [commit.id] },
+    unchanged: known.includes(released.digest),
+  };
+}
+
+function serverOf({ package: { digest }, facts }: Model, project: string): Digest {
+  if (project !== facts.name)
+    throw new UserError(`package ${digest} is of project ${facts.name}, and input project is ${project}`);
+  if (facts.server === undefined)
+    throw new UserError(
+      `package ${digest} has no server, so there is nothing to run; declare server in trainyard.yml and package again`,
+    );
+  return facts.server;
 }

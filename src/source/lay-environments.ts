@@ -1,5 +1,17 @@
 import type { YamlSource } from './yaml-source.ts';
 
+/** A value of a base that has no effect, since another one lies over it. */
+export interface Overlaid {
+  /** `config.THRESHOLD`. */
+  readonly what: string;
+  readonly place: string;
+  readonly by: string;
+}
+
+export interface Laid extends YamlSource {
+  readonly overlaid: readonly Overlaid[];
+}
+
 /** What is laid over the base's key by key, or name by name; anything else takes the base's place as a whole. */
 const BY_NAME = new Set(['target', 'config', 'secrets', 'metrics', 'probe']);
 
@@ -22,18 +34,25 @@ interface Section {
  * Lays an environment's file over those that it extends, the nearest first: keys of `config`, `metrics` and `probe` and names of `secrets`
  * take the place of the base's, keys of `target` where it is of the same kind. Every value keeps the place where it was written.
  */
-export function layEnvironments(top: YamlSource, below: readonly YamlSource[]): YamlSource {
+export function layEnvironments(top: YamlSource, below: readonly YamlSource[]): Laid {
   const chain = [top, ...below];
   // What is no mapping at all is told by the schema.
   const odd = chain.find(({ value }) => !isMapping(value));
-  if (odd !== undefined) return odd;
+  if (odd !== undefined) return { ...odd, overlaid: [] };
   const sections = new Map<string, Section>();
+  const overlaid: Overlaid[] = [];
   for (const from of chain.toReversed())
-    for (const [name, value] of entriesOf(from.value))
-      if (name !== 'extends' || from === top)
-        sections.set(name, lay(name, sectionOf(name, value, from), sections.get(name)));
+    for (const [name, value] of entriesOf(from.value)) {
+      if (name === 'extends' && from !== top) continue;
+      const over = sectionOf(name, value, from);
+      const under = sections.get(name);
+      const laid = lay(name, over, under);
+      overlaid.push(...lost(name, under, laid));
+      sections.set(name, laid);
+    }
   return {
     file: top.file,
+    overlaid,
     value: Object.fromEntries([...sections].map(([name, section]) => [name, asValue(section)])),
     place: (path, key) =>
       placeIn(sections, top, key === undefined ? path : [...path, key], key !== undefined),
@@ -65,6 +84,24 @@ function lay(name: string, over: Section, under: Section | undefined): Section {
   if (name === 'target' && kind !== undefined && kind !== kindOf(under)) return over;
   const names = new Set(over.entries.map((entry) => entry.name));
   return { ...over, entries: [...under.entries.filter((entry) => !names.has(entry.name)), ...over.entries] };
+}
+
+/** What of the lower section is no longer there. */
+function lost(section: string, under: Section | undefined, laid: Section): Overlaid[] {
+  if (under === undefined) return [];
+  if (under.entries === undefined || laid.entries === undefined)
+    return [{ what: section, place: under.from.place([section]), by: laid.from.place([section]) }];
+  const kept = new Set(laid.entries);
+  return under.entries
+    .filter((entry) => !kept.has(entry))
+    .map((entry) => {
+      const other = laid.entries?.find(({ name }) => name === entry.name);
+      return {
+        what: `${section}.${entry.name}`,
+        place: entry.from.place(entry.path),
+        by: other === undefined ? laid.from.place([section]) : other.from.place(other.path),
+      };
+    });
 }
 
 function asValue({ value, entries }: Section): unknown {

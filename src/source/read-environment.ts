@@ -3,37 +3,34 @@ import { UserError } from '../lib/errors.ts';
 import { environmentName } from '../records/names.ts';
 import { type Commit, readProjectFile } from './commit.ts';
 import { type EnvironmentFile, environmentSchema, laidSchema } from './environment.ts';
-import { layEnvironments } from './lay-environments.ts';
+import { layEnvironments, type Overlaid } from './lay-environments.ts';
 import { checkYaml, type YamlFile } from './yaml.ts';
 import { openYaml, type YamlSource } from './yaml-source.ts';
+
+/** An environment's file with those that it extends. */
+export interface Environment extends YamlFile<EnvironmentFile> {
+  /** What of a base has no effect here. */
+  readonly overlaid: readonly Overlaid[];
+}
 
 /**
  * Reads `environments/NAME.yml` of the project from the commit, laid over the files that it extends.
  * @throws UserError with every mistake of all these files
  */
-export async function readEnvironment(
-  commit: Commit,
-  environment: string,
-): Promise<YamlFile<EnvironmentFile>> {
+export async function readEnvironment(commit: Commit, environment: string): Promise<Environment> {
   const parsed = environmentName.safeParse(environment);
   if (!parsed.success)
     throw new UserError(
       `input environment is ${JSON.stringify(environment)}: ${parsed.error.issues[0]?.message}`,
     );
   const [top, ...below] = await readChain(commit, environment);
-  return checkYaml(layEnvironments(top, below), laidSchema);
+  const laid = layEnvironments(top, below);
+  return { ...checkYaml(laid, laidSchema), overlaid: laid.overlaid };
 }
 
-/** Refuses an environment that the commit does not have. @param place where it was named */
-export function needEnvironment(commit: Commit, environment: string, place: string): void {
-  const path = pathOf(commit, environment);
-  if (commit.files.has(path)) return;
-  const others = [...commit.files.keys()]
-    .filter((file) => posix.dirname(file) === posix.dirname(path))
-    .map((file) => posix.basename(file, '.yml'));
-  throw new UserError(
-    `${place} is ${environment}, and the commit has no ${path}; it has ${others.join(', ') || 'none'}`,
-  );
+/** Whether the commit has the file of an environment. */
+export function hasEnvironment(commit: Commit, environment: string): boolean {
+  return commit.files.has(pathOf(commit, environment));
 }
 
 /** The environment's file, then the one that it extends, and so on. */
@@ -54,9 +51,15 @@ async function readChain(commit: Commit, environment: string): Promise<[YamlSour
 }
 
 async function readOne(commit: Commit, environment: string, place: string): Promise<YamlSource> {
-  needEnvironment(commit, environment, place);
-  const bytes = (await readProjectFile(commit, `environments/${environment}.yml`)) ?? Buffer.of();
-  return openYaml(pathOf(commit, environment), bytes.toString('utf8'));
+  const path = pathOf(commit, environment);
+  const bytes = await readProjectFile(commit, `environments/${environment}.yml`);
+  if (bytes !== undefined) return openYaml(path, bytes.toString('utf8'));
+  const others = [...commit.files.keys()]
+    .filter((file) => posix.dirname(file) === posix.dirname(path))
+    .map((file) => posix.basename(file, '.yml'));
+  throw new UserError(
+    `${place} is ${environment}, and the commit has no ${path}; it has ${others.join(', ') || 'none'}`,
+  );
 }
 
 function pathOf(commit: Commit, environment: string): string {

@@ -1,0 +1,94 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Environment } from '../source/read-environment.ts';
+import type { Configuration } from './resolve.ts';
+import type { ConfigSchema } from './schema.ts';
+import { credentialIn } from './tokens.ts';
+
+/** All that is wrong with a configuration: a sentence each, with its place. No value that may be a secret is shown. */
+export function problemsOf(
+  file: Environment,
+  resolved: Configuration,
+  schema: ConfigSchema | undefined,
+): string[] {
+  const misplaced = misplacedSecrets(file, resolved, schema);
+  return [
+    ...misplaced.values(),
+    ...(schema ? undeclared(file, resolved, schema, misplaced) : []),
+    ...unreachable(file),
+  ];
+}
+
+/** Secrets where values stand, and values that look like secrets: a sentence for each key, without the value. */
+function misplacedSecrets(
+  { value: { secrets } }: Environment,
+  resolved: Configuration,
+  schema: ConfigSchema | undefined,
+): ReadonlyMap<string, string> {
+  const problems = new Map<string, string>();
+  const names = new Set(secrets.map(({ name }) => name));
+  for (const [key, { value, origin }] of resolved) {
+    const credential = credentialIn(JSON.stringify(value));
+    if (schema?.isSecret(key) || names.has(key)) {
+      problems.set(
+        key,
+        `${origin}: ${key} is a secret; take its value out of config, and list its name under secrets`,
+      );
+    } else if (credential !== undefined) {
+      problems.set(
+        key,
+        `${origin}: ${key} has the form of ${credential}. Withdraw it, list the name under secrets, and give the value to the deploy step`,
+      );
+    }
+  }
+  return problems;
+}
+
+/** What the schema does not allow. Of a key that is in `told`, the value is never shown. */
+function undeclared(
+  file: Environment,
+  resolved: Configuration,
+  schema: ConfigSchema,
+  told: ReadonlyMap<string, string>,
+): string[] {
+  const { secrets } = file.value;
+  const values = Object.fromEntries(
+    [...resolved].filter(([key]) => !schema.isSecret(key)).map(([key, { value }]) => [key, value]),
+  );
+  const declared = Object.keys(schema.declared).filter((key) => !schema.isSecret(key));
+  const others = `; declared are ${declared.join(', ') || 'none'}`;
+  const mistakes = schema
+    .validate(values)
+    .filter(({ key }) => !told.has(key))
+    .map(({ key, message }) => {
+      const found = resolved.get(key);
+      const what = found === undefined ? '' : ` (found ${JSON.stringify(found.value)})`;
+      return `${found?.origin ?? file.place(['config'])}: ${key} ${message}${what}${declared.includes(key) ? '' : others}`;
+    });
+  const missing = schema.requiredSecrets
+    .filter((needed) => !secrets.some(({ name }) => name === needed))
+    .map((name) => `${file.place(['secrets'])}: the server needs the secret ${name}; list it under secrets`);
+  const unknown = secrets.flatMap(({ name }, i) =>
+    schema.closed && !schema.isSecret(name)
+      ? [`${file.place(['secrets', i])}: ${name} is not a secret that the server declares (writeOnly)`]
+      : [],
+  );
+  return [...mistakes, ...missing, ...unknown];
+}
+
+/** Secrets in a place that the target does not reach, and those that are named twice in different ways. */
+function unreachable({ value: { target, secrets }, place }: Environment): string[] {
+  return secrets.flatMap(({ name, reference }, i) => {
+    const first = secrets.find((one) => one.name === name);
+    const problems = [
+      isDeepStrictEqual(first?.reference, reference)
+        ? undefined
+        : `the secret ${name} is named twice, in different ways`,
+      reference === undefined || target.kind === 'kubernetes'
+        ? undefined
+        : `the secret ${name} is kept by a cluster (secretKeyRef), and the target is of the kind ${target.kind}; write its name alone, and give the value to the deploy step`,
+    ];
+    return problems.flatMap((problem) =>
+      problem === undefined ? [] : [`${place(['secrets', i])}: ${problem}`],
+    );
+  });
+}
