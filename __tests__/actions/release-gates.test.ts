@@ -1,6 +1,7 @@
 /** The metrics of a package against those of what an environment serves. */
 import { readdir } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Digest } from '../../src/lib/digest.ts';
 import { putDeployment } from '../support/runs.ts';
 import { digestIn, openWorkshop, refusalOf, type Workshop } from '../support/workshop.ts';
 
@@ -20,7 +21,7 @@ const packageOf = async (metrics: Readonly<Record<string, number>>): Promise<str
   (await shop.toPackage({ claims: { metrics } })).package;
 
 /** Production serves a model with these metrics; its release. */
-async function serve(metrics: Readonly<Record<string, number>>): Promise<string> {
+async function serve(metrics: Readonly<Record<string, number>>): Promise<Digest> {
   const { outputs } = await shop.release(await packageOf(metrics), { environment: 'production' });
   const release = digestIn(outputs, 'release');
   await putDeployment(shop.store, release);
