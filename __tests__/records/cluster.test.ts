@@ -5,7 +5,6 @@ import {
   type ClusterObject,
   fillManifests,
   isOfOneRelease,
-  isSwitch,
   RELEASE,
   RELEASE_SHORT,
 } from '../../src/records/cluster.ts';
@@ -98,7 +97,6 @@ describe('objects', () => {
     metadata: { name },
     ...more,
   });
-  const selecting = (value: string): object => ({ spec: { selector: { release: value } } });
 
   test('get the digest of the release where the placeholders are, and nowhere else', () => {
     const release = digestOf(Buffer.from('one'));
@@ -110,16 +108,10 @@ describe('objects', () => {
     });
   });
 
-  test('come and go with a release, or are shared by all; one Service is the switch', () => {
+  test('come and go with a release, or are shared by all', () => {
     expect(isOfOneRelease(object('ConfigMap', `a-${RELEASE_SHORT}`))).toBe(true);
-    expect(isOfOneRelease(object('Service', 'a', selecting(RELEASE_SHORT)))).toBe(false);
-    expect(isSwitch(object('Service', 'a', selecting(RELEASE_SHORT)))).toBe(true);
-    expect(isSwitch(object('Service', 'a', selecting('redis')))).toBe(false);
-    expect(isSwitch(object('Service', 'a', { spec: { type: 'ExternalName', externalName: 'b' } }))).toBe(
+    expect(isOfOneRelease(object('Service', 'a', { spec: { selector: { release: RELEASE_SHORT } } }))).toBe(
       false,
     );
-    expect(
-      isSwitch({ ...object('Service', 'a', selecting(RELEASE_SHORT)), apiVersion: 'serving.knative.dev/v1' }),
-    ).toBe(false);
   });
 });

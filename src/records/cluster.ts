@@ -46,12 +46,3 @@ export function fillManifests(objects: readonly ClusterObject[], release: Digest
 export function isOfOneRelease({ metadata }: ClusterObject): boolean {
   return metadata.name.includes(RELEASE_SHORT);
 }
-
-const service = z.looseObject({ spec: z.looseObject({ selector: z.record(z.string(), z.string()) }) });
-
-/** Whether an object is the Service that names which release serves: to apply it is the switch. */
-export function isSwitch(object: ClusterObject): boolean {
-  if (object.apiVersion !== 'v1' || object.kind !== 'Service') return false;
-  const { selector = {} } = service.safeParse(object).data?.spec ?? {};
-  return Object.values(selector).some((value) => value.includes(RELEASE_SHORT));
-}

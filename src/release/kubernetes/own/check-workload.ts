@@ -1,8 +1,16 @@
 import { RELEASE_SHORT } from '../../../records/cluster.ts';
 import { containersOf, type Workload } from './workload.ts';
-import { titleOf } from './written.ts';
+import { groupKind, titleOf } from './written.ts';
 
 const PINNED = /^[^\s@]+@sha256:[0-9a-f]{64}$/;
+
+/** Kinds of which nobody would know whether they work. */
+const UNWATCHED: Readonly<Record<string, string>> = {
+  '/Pod': 'is a pod that nobody makes again when it ends; write a Deployment, or a Job',
+  '/ReplicationController': 'is of a kind whose roll-out nobody watches; write a Deployment',
+  'apps/ReplicaSet': 'is of a kind whose roll-out nobody watches; write a Deployment',
+  'apps/DaemonSet': 'would run on every node beside that of the other release; apply it apart',
+};
 
 /** What keeps a workload from running beside that of another release, or from being the same wherever it runs. */
 export function checkWorkload(workload: Workload): string[] {
@@ -10,6 +18,8 @@ export function checkWorkload(workload: Workload): string[] {
   const { place, value } = written;
   const title = titleOf(written);
   const problems: string[] = [];
+  const unwatched = UNWATCHED[groupKind(value)];
+  if (unwatched !== undefined) problems.push(`${place(['kind'])}: ${title} ${unwatched}`);
   if (!value.metadata.name.includes(RELEASE_SHORT))
     problems.push(
       `${place(['metadata', 'name'])}: ${title} would take the place of the one that serves; a workload's name holds ${RELEASE_SHORT}, such as ${value.metadata.name}-${RELEASE_SHORT}`,

@@ -13,10 +13,14 @@ import type { WrittenObject } from './written.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Gives an object of the user's what every object of a release has: the namespace, our labels and the whole digest. */
+/**
+ * Gives an object of the user's what every object of a release has: the namespace, our labels and the whole digest.
+ * @param served the workload that it is, where it serves: its pods, and no others, are known by our labels
+ * @param isSwitch whether it is a Service that selects them
+ */
 export function complete(
   { value }: WrittenObject,
-  workload: Workload | undefined,
+  { served, isSwitch }: { readonly served: Workload | undefined; readonly isSwitch: boolean },
   { config, target }: Pick<Rendering, 'config' | 'target'>,
 ): ClusterObject {
   const { name, environment } = config;
@@ -24,8 +28,8 @@ export function complete(
   const labels = { ...clusterLabels(name, environment), ...value.metadata.labels, ...ours };
   const metadata = mark(value.metadata, { ...labels, 'app.kubernetes.io/managed-by': MANAGER });
   const marked = { ...value, metadata: { ...metadata, namespace: target.namespace } };
-  if (workload === undefined || workload.path.length === 0) return marked;
-  return clusterObject.parse(markTemplate(marked, workload.path, ours));
+  if (served !== undefined) return clusterObject.parse(markTemplate(marked, served.path, ours));
+  return isSwitch ? clusterObject.parse(withSelector(marked, ours)) : marked;
 }
 
 const metadata = z.looseObject({
@@ -49,4 +53,9 @@ function markTemplate(value: unknown, path: readonly PropertyKey[], labels: Labe
   const [key, ...rest] = path;
   if (key === undefined) return { ...found, metadata: mark(metadata.parse(found.metadata ?? {}), labels) };
   return { ...found, [String(key)]: markTemplate(found[String(key)], rest, labels) };
+}
+
+function withSelector(value: ClusterObject, labels: Labels): unknown {
+  const spec = object.parse(value.spec);
+  return { ...value, spec: { ...spec, selector: { ...object.parse(spec.selector), ...labels } } };
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { userErrors } from '../../../lib/errors.ts';
-import { type ClusterObject, isSwitch } from '../../../records/cluster.ts';
+import type { ClusterObject } from '../../../records/cluster.ts';
 import type { Commit } from '../../../source/commit.ts';
 import { configMap } from '../object.ts';
 import type { Rendering } from '../rendering.ts';
@@ -11,6 +11,7 @@ import { checkWorkload } from './check-workload.ts';
 import { complete } from './complete.ts';
 import { fillIn, type Meaning } from './placeholders.ts';
 import { readManifests } from './read.ts';
+import { servicesOf } from './services.ts';
 import { type Workload, workloadOf } from './workload.ts';
 import type { WrittenObject } from './written.ts';
 
@@ -25,7 +26,7 @@ export interface OwnRequest extends Pick<Rendering, 'config' | 'target'> {
 }
 
 /**
- * The objects of a release by the user's own manifests, with the ConfigMap of its configuration first and the switch last.
+ * The objects of a release by the user's own manifests, with the ConfigMap of its configuration first and the Services that switch last.
  * @throws UserError with all that is wrong, each with file and line
  */
 export async function ownManifests(request: OwnRequest): Promise<ClusterObject[]> {
@@ -51,18 +52,20 @@ export async function ownManifests(request: OwnRequest): Promise<ClusterObject[]
     if (typeof workload === 'string') problems.push(workload);
     else if (workload !== undefined) workloads.set(object, workload);
   }
+  const services = servicesOf(objects, [...workloads.values()]);
   problems.push(...checkTwice(objects), ...[...workloads.values()].flatMap(checkWorkload));
   // What is missing as a whole is told when all of it could be read.
   if (unread.length === 0)
-    problems.push(
-      ...checkServices(objects, [...workloads.values()], folder),
-      ...checkUse(objects, used, config, folder),
-    );
+    problems.push(...checkServices(services, folder), ...checkUse(objects, used, config, folder));
   if (problems.length > 0) throw userErrors(`the manifests in ${folder} cannot be released`, problems);
-  const completed = objects.map((one) => complete(one, workloads.get(one), request));
-  return [
-    configMap(request),
-    ...completed.filter((one) => !isSwitch(one)),
-    ...completed.filter((one) => isSwitch(one)),
-  ];
+  const switches = services.filter(({ isSwitch }) => isSwitch);
+  const served = new Set(switches.flatMap(({ selected }) => selected));
+  const completed = objects.map((one) => {
+    const workload = workloads.get(one);
+    const isSwitch = switches.some(({ written }) => written === one);
+    const part = { served: workload && served.has(workload) ? workload : undefined, isSwitch };
+    return { isSwitch, object: complete(one, part, request) };
+  });
+  const inOrder = [...completed.filter((one) => !one.isSwitch), ...completed.filter((one) => one.isSwitch)];
+  return [configMap(request), ...inOrder.map(({ object }) => object)];
 }
