@@ -1,4 +1,9 @@
 /** What is wrong with the user's own manifests is told when the release is made: with file, line and fix, all of it at once. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   DEPLOYMENT,
@@ -184,5 +189,39 @@ spec:
       expect.stringMatching(/jobs\.yaml:4:\d+: the image of container c of CronJob clean is redis; pin it/),
       expect.stringMatching(/jobs\.yaml:21:7: Pod p-.* is a pod that nobody makes again when it ends/),
     ]);
+  });
+
+  test('when a kustomization names what is not in the commit, or there is no kubectl to build it', async () => {
+    const kustomization = `resources:
+  - service.yml
+  - https://example.com/manifests.yaml
+  - ../other
+components: [github.com/acme/base?ref=v1]
+commonAnnotations: {docs: "https://example.com"}
+`;
+    expect(await own.problems({ 'k8s/kustomization.yaml': kustomization })).toEqual([
+      expect.stringMatching(
+        /kustomization\.yaml:3:5: https:\/\/example\.com\/manifests\.yaml is not in this commit, and a release takes nothing from elsewhere/,
+      ),
+      expect.stringMatching(/kustomization\.yaml:4:5: \.\.\/other is not in this commit/),
+      expect.stringMatching(
+        /kustomization\.yaml:5:14: github\.com\/acme\/base\?ref=v1 is not in this commit/,
+      ),
+    ]);
+    const { PATH } = process.env;
+    const bin = await mkdtemp(join(tmpdir(), 'trainyard-path-'));
+    try {
+      for (const program of ['env', 'git']) {
+        const { stdout } = await promisify(execFile)('which', [program]);
+        await symlink(stdout.trim(), join(bin, program));
+      }
+      process.env.PATH = bin;
+      expect(await own.problems({ 'k8s/kustomization.yaml': 'resources: [service.yml]\n' })).toEqual([
+        'toys/toy/k8s/kustomization.yaml is a kustomization, which kubectl builds, and kubectl is not on the PATH of this machine; install it (hosted runners of GitHub have it)',
+      ]);
+    } finally {
+      process.env.PATH = PATH;
+      await rm(bin, { recursive: true });
+    }
   });
 });

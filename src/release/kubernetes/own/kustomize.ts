@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { UserError } from '../../../lib/errors.ts';
-import { json } from '../../../lib/json.ts';
+import { json, tryJson } from '../../../lib/json.ts';
 import { CommandError, run } from '../../../lib/process.ts';
 import type { Commit } from '../../../source/commit.ts';
 import type { CommitFile } from '../../../source/commit-file.ts';
@@ -32,7 +32,7 @@ export async function kustomize(
       await mkdir(dirname(to), { recursive: true });
       await writeFile(to, contents[index] ?? '');
     }
-    const documents = openManifests(file, await build(file, join(folder, posix.dirname(file))));
+    const documents = openManifests(file, await build(file, folder));
     return {
       documents: documents.map(({ value }) => ({
         value: json.parse(value),
@@ -45,9 +45,11 @@ export async function kustomize(
   }
 }
 
-async function build(file: string, folder: string): Promise<string> {
+/** @param root the folder that stands for the repository */
+async function build(file: string, root: string): Promise<string> {
+  const cwd = join(root, dirname(file));
   try {
-    return (await run(['env', ...OFFLINE, 'kubectl', 'kustomize', '.'], { cwd: folder })).stdout.toString();
+    return (await run(['env', ...OFFLINE, 'kubectl', 'kustomize', '.'], { cwd })).stdout.toString();
   } catch (cause) {
     if (!(cause instanceof CommandError)) throw cause;
     if (cause.status === 127)
@@ -55,9 +57,13 @@ async function build(file: string, folder: string): Promise<string> {
         `${file} is a kustomization, which kubectl builds, and kubectl is not on the PATH of this machine; install it (hosted runners of GitHub have it)`,
         { cause },
       );
-    throw new UserError(
-      `${file} cannot be built: ${cause.stderr.trim().replaceAll(folder, posix.dirname(file))}`,
-      { cause },
-    );
+    throw new UserError(`${file} cannot be built: ${saidIn(cause.stderr).replaceAll(`${root}/`, '')}`);
   }
+}
+
+/** The error alone, of which newer ones of kubectl make a line of a log. */
+function saidIn(stderr: string): string {
+  const [, quoted = ''] = /^E\d{4} .*? err=(".*")$/s.exec(stderr.trim()) ?? [];
+  const said = tryJson(quoted);
+  return typeof said === 'string' ? said : stderr.trim();
 }
