@@ -76,6 +76,9 @@ function run(inputs: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   };
   return action.run((name) => all[name] ?? '', job);
 }
+const History = z.object({ deployments: z.array(z.record(z.string(), z.unknown())) }).loose();
+const toldIn = ({ history = '' }: Outcome['outputs']): z.infer<typeof History> =>
+  History.parse(JSON.parse(history));
 const verdictAt = async (at: string): Promise<string> => (await run({ at })).summary.split('\n')[0] ?? '';
 const short = (digest: Digest): string => `<code>${hexOf(digest, 12)}</code>`;
 
@@ -101,7 +104,7 @@ describe('what was live', () => {
     expect(summary).toContain(
       `⚠ A deploy of ${short(second)} was under way, from 2026-03-03 06:00 to 2026-03-03 06:10 UTC`,
     );
-    expect(JSON.parse(outputs.history ?? '')).toMatchObject({ underWay: broughtSecond, otherwise: null });
+    expect(toldIn(outputs)).toMatchObject({ underWay: broughtSecond, otherwise: null });
   });
 
   test('is told with what the next deploy found instead', async () => {
@@ -134,6 +137,16 @@ describe('what was live', () => {
   });
 });
 
+test('what a roll-back left is held, until a person lifts that', async () => {
+  const heldAt = async (at: string): Promise<unknown> => toldIn((await run({ at })).outputs).held;
+  expect(await heldAt('2026-03-03T08:09Z')).toEqual([]);
+  expect(await heldAt('2026-03-03T10:00Z')).toEqual([second]);
+  expect((await run({ at: '2026-03-03T10:00Z' })).summary).toContain(
+    `\n\nHeld by roll-backs, until a person lifts that: ${short(second)}.\n`,
+  );
+  expect(await heldAt('2026-03-03T11:30Z')).toEqual([]);
+});
+
 test('the table has every deployment of this environment and no other, the newest first', async () => {
   const { summary } = await run({ at: '2026-03-03T07:00Z' });
   const rows = summary.split('\n').filter((line) => /^\| \**2026/.test(line));
@@ -160,8 +173,7 @@ test('the table has every deployment of this environment and no other, the newes
 
 test('the output is JSON with the same, without the checks', async () => {
   const { outputs } = await run({ at: '2026-03-03T08:22+01:00' });
-  const History = z.object({ deployments: z.array(z.record(z.string(), z.unknown())) }).loose();
-  const { deployments, ...rest } = History.parse(JSON.parse(outputs.history ?? ''));
+  const { deployments, ...rest } = toldIn(outputs);
   expect(rest).toEqual({
     name: 'toy',
     environment: 'staging',
@@ -171,6 +183,7 @@ test('the output is JSON with the same, without the checks', async () => {
     brought: broughtSecond,
     underWay: null,
     otherwise: null,
+    held: [],
   });
   expect(deployments).toHaveLength(8);
   expect(deployments[0]).toMatchObject({ deployment: broughtFirst, release: first, cause: ADA });

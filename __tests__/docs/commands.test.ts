@@ -81,7 +81,12 @@ const SEEN: Readonly<Record<string, readonly RegExp[]>> = {
   'README.md': [/"outcome": "live"/, /"lineage":/],
   'docs/data.md': [/"reference": "\/.*\/yard@sha256:\w{64}"/],
   'docs/deploy.md': [/nothing to train/, /^Before: .*previous/m, /"pid":\d+/],
-  'docs/rollback.md': [/^\d{4}-\d\d-\d\d \d\d:\d\d UTC {2}live /m, /"release": "sha256:\w{64}"/],
+  'docs/rollback.md': [
+    /^it stays away$/m,
+    /"outcome": "held"/,
+    /^\d{4}-\d\d-\d\d \d\d:\d\d UTC {2}live /m,
+    /"release": "sha256:\w{64}"/,
+  ],
   'docs/stores.md': [/"broken": "0"/, /"removed": "\d+"/],
   'examples/digits/README.md': [/"name": "label", .*"data": \[-1\]/],
 };

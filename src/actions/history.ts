@@ -41,7 +41,7 @@ export const action = defineAction({
     const at = new Date(milliseconds).toISOString();
     const asked = { name, environment, at };
     log.info(historyText(asked, moment, entries));
-    const { release, brought, underWay, otherwise } = moment;
+    const { release, brought, underWay, otherwise, held } = moment;
     const short = entries
       .slice(-IN_OUTPUT)
       .map(({ checks: _, digest, ...entry }) => ({ ...entry, deployment: digest }));
@@ -52,6 +52,7 @@ export const action = defineAction({
       brought: brought?.digest ?? null,
       underWay: underWay?.digest ?? null,
       otherwise: otherwise?.digest ?? null,
+      held,
       deployments: short,
     };
     return {

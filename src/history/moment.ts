@@ -1,6 +1,6 @@
 import type { Digest } from '../lib/digest.ts';
 import type { Event } from '../records/history.ts';
-import { servedAfter } from '../records/history.ts';
+import { heldBy, servedAfter } from '../records/history.ts';
 import { timeOf } from '../store/history.ts';
 
 /** What served at a time, by the word of the Deployments. */
@@ -15,6 +15,8 @@ export interface Moment {
   readonly underWay: Event | null;
   /** The next deploy, where it found something else serving: between the two, something changed that left no record. */
   readonly otherwise: Event | null;
+  /** The releases that roll-backs had left, and nobody had lifted. */
+  readonly held: readonly Digest[];
 }
 
 type Served = Pick<Moment, 'release' | 'brought'>;
@@ -36,7 +38,13 @@ export function momentAt(entries: readonly Event[], at: number): Moment {
     last: ended.at(-1) ?? null,
     underWay: next !== undefined && timeOf(next.startedAt) <= at ? next : null,
     otherwise: next !== undefined && next.before !== served.release ? next : null,
+    held: heldAfter(ended),
   };
+}
+
+function heldAfter(ended: readonly Event[]): Digest[] {
+  const left = ended.flatMap(({ holds }) => (holds === undefined ? [] : [holds]));
+  return [...new Set(left)].filter((release) => heldBy(ended, release) !== undefined);
 }
 
 function servedNext(served: Served | undefined, entry: Event): Served {

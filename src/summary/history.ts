@@ -46,6 +46,7 @@ export function historySummary(
   return [
     `### 🕰 ${plain(asked.environment)} · ${plain(asked.name)} · ${verdictOf(asked, moment, short)}`,
     ...doubts(moment, short).map((doubt) => `⚠ ${doubt}`),
+    heldText(moment, short),
     table(['ended (UTC)', 'outcome', 'release', 'served then', 'who', 'why'], rows),
     store.limits === undefined ? '' : `_${plain(store.limits)}_`,
     moment.release === null
@@ -67,7 +68,9 @@ export function historyText(asked: Asked, moment: Moment, entries: readonly Even
     const reason = why(entry);
     return `${minute(entry.endedAt)} UTC  ${entry.outcome.padEnd(14)}  ${bare(entry.release)}  ${who(entry)}${reason === '' ? '' : `  ${reason.replace(/\s+/g, ' ')}`}`;
   });
-  return [...lines, verdictOf(asked, moment, bare), ...doubts(moment, bare)].join('\n');
+  return [...lines, verdictOf(asked, moment, bare), ...doubts(moment, bare), heldText(moment, bare)]
+    .filter(Boolean)
+    .join('\n');
 }
 
 type Show = (digest: Event['release']) => string;
@@ -93,6 +96,12 @@ function doubts({ underWay, otherwise }: Moment, show: Show): string[] {
     otherwise &&
     `The next deploy, begun ${minute(otherwise.startedAt)} UTC, found ${otherwise.before === null ? 'nothing' : show(otherwise.before)} serving: something changed before it that left no record.`;
   return [under, other].filter((doubt) => doubt !== null);
+}
+
+function heldText({ held }: Moment, show: Show): string {
+  return held.length === 0
+    ? ''
+    : `Held by roll-backs, until a person lifts that: ${held.map(show).join(', ')}.`;
 }
 
 function who({ cause }: Event): string {
