@@ -8,7 +8,7 @@ const STORE = 'oci://ghcr.io/acme/models/digits';
 
 let stubs: Stubs;
 beforeAll(async () => {
-  const names = ['release', 'rollback', 'lift'];
+  const names = ['release', 'promote', 'rollback', 'lift'];
   stubs = await openStubs(Object.fromEntries(names.map((name) => [`${name}.yml`, `trainyard-${name}.yml`])));
 }, 120_000);
 afterAll(() => stubs.remove());
@@ -36,11 +36,12 @@ test('a package that is there is released for an environment, and deployed as a 
   const inputs = { package: 'sha256:0a', environment: 'production' };
   const result = await start('release', inputs, { vars: { LIMIT: '3' } });
   expect(ran(result)).toEqual(['release', 'deploy']);
-  expect(inputsOf(result, 'release', 'PACKAGE', 'ENVIRONMENT', 'PROJECT', 'STORE')).toEqual([
+  expect(inputsOf(result, 'release', 'PACKAGE', 'ENVIRONMENT', 'PROJECT', 'STORE', 'FROM')).toEqual([
     'sha256:0a',
     'production',
     '.',
     STORE,
+    '',
   ]);
   expect(jobOf(result, 'release').log).toContain('"LIMIT": "3"');
   expect(inputsOf(result, 'deploy', 'RELEASE', 'BY-HAND', 'LIFT', 'STORE')).toEqual([
@@ -54,7 +55,22 @@ test('a package that is there is released for an environment, and deployed as a 
   for (const job of ran(result)) expect(jobOf(result, job).log).toContain('DOCKER_AUTH_CONFIG has 12');
 });
 
-test.each(['release'])('%s deploys nothing when there is no release', async (template) => {
+test('what serves in one environment is promoted to the next, after a day unless somebody says otherwise', async () => {
+  const usual = await start('promote', { from: 'staging', environment: 'production', soak: '24h' });
+  expect(ran(usual)).toEqual(['release', 'deploy']);
+  const asked = ['FROM', 'SOAK', 'ENVIRONMENT', 'PACKAGE'];
+  expect(inputsOf(usual, 'release', ...asked)).toEqual(['staging', '24h', 'production', '']);
+  expect(inputsOf(usual, 'deploy', 'RELEASE', 'BY-HAND')).toEqual(['sha256:ff', 'true']);
+  const soon = await start(
+    'promote',
+    { from: 'test', environment: 'staging', soak: '1s' },
+    { vars: { TRAINYARD_STORE: '/srv/yard' } },
+  );
+  expect(inputsOf(soon, 'release', ...asked, 'STORE')).toEqual(['test', '1s', 'staging', '', '/srv/yard']);
+  expect(inputsOf(soon, 'deploy', 'STORE')).toEqual(['/srv/yard']);
+});
+
+test.each(['release', 'promote'])('%s deploys nothing when there is no release', async (template) => {
   const result = await start(template, { package: 'sha256:0a' }, {}, 'release-config');
   expect(ran(result)).toEqual(['release']);
   expect(result.status).toBe(1);

@@ -17,7 +17,7 @@ let first: string;
 let second: string;
 
 beforeAll(async () => {
-  const names = ['pipeline', 'release', 'rollback', 'lift'];
+  const names = ['pipeline', 'promote', 'release', 'rollback', 'lift'];
   team = await makeTeam(
     { '.': 'digits' },
     Object.fromEntries(names.map((name) => [`${name}.yml`, `trainyard-${name}.yml`])),
@@ -38,6 +38,8 @@ const start = (template: string, inputs: Readonly<Record<string, string>>): Prom
     vars: { TRAINYARD_STORE: team.store },
     secrets: { API_KEY: 'correct horse battery' },
   });
+const promote = (soak: string): Promise<ActResult> =>
+  start('promote', { from: 'staging', environment: 'production', soak });
 const push = (): Promise<ActResult> =>
   team.act({ workflow: 'pipeline.yml', vars: { TRAINYARD_STORE: team.store } });
 async function change(file: string, how: (text: string) => string): Promise<void> {
@@ -45,12 +47,23 @@ async function change(file: string, how: (text: string) => string): Promise<void
   await commit(team.repository, `Change ${file}`);
 }
 
-test('a person deploys to production', async () => {
+test('nothing is promoted before anything serves', async () => {
+  const result = await promote('1s');
+  expect([result.status, ran(result)]).toEqual([1, ['release']]);
+  expect(jobOf(result, 'release').log).toMatch(/what staging serves is not promoted: .* knows of nothing/);
+});
+
+test('what serves in staging is promoted once it has been live for long enough', async () => {
   assertSucceeded(await push());
-  const result = await start('pipeline', { environment: 'production' });
+  const early = await promote('24h');
+  expect([early.status, ran(early)]).toEqual([1, ['release']]);
+  expect(jobOf(early, 'release').log).toMatch(/has been live for \d+s .* and has to be for 1d \(soak\)/);
+  const result = await promote('1s');
   assertSucceeded(result);
+  expect(ran(result)).toEqual(['release', 'deploy']);
   first = outputOf(result, 'release', 'release');
   endpoint = outputOf(result, 'deploy', 'endpoint');
+  // Production's threshold: it would rather say that it is not sure.
   expect(await ask(endpoint)).toEqual({ release: first, label: -1 });
 }, 300_000);
 

@@ -41,6 +41,7 @@ const TEMPLATES = {
     again: ['actions: write'],
   },
   release: { release: ['contents: read', 'packages: write'], deploy: BY_HAND },
+  promote: { release: ['contents: read', 'packages: write'], deploy: BY_HAND },
   rollback: { deploy: BY_HAND },
   lift: { deploy: BY_HAND },
   rerun: { rerun: ['actions: write', 'checks: read'] },
