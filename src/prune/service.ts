@@ -1,5 +1,6 @@
-import type { Digest } from '../lib/digest.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
 import { type Event, findPrevious, lastServed, servedAfter } from '../records/history.ts';
+import { timeOf } from '../store/history.ts';
 import type { Inventory } from './inventory.ts';
 
 /** A record that the history of an environment keeps, and why. */
@@ -27,7 +28,7 @@ export function keptByService(inventory: Inventory, since: number): Kept[] {
     places.set(place, [...(places.get(place) ?? []), { digest, event }]);
   }
   return [...places].flatMap(([place, deployed]) => {
-    const history = deployed.sort((a, b) => a.event.endedAt.localeCompare(b.event.endedAt));
+    const history = deployed.sort((a, b) => timeOf(a.event.endedAt) - timeOf(b.event.endedAt));
     return keptIn(place, history, since);
   });
 }
@@ -49,6 +50,16 @@ function keptIn(place: string, deployed: readonly Deployed[], since: number): Ke
   const current = lastServed(history);
   keep(current, `was live last as ${place}`);
   keep(findPrevious(history, current), `is what previous goes back to for ${place}`);
+  // The last word on each release that people went away from: without it, that would come back with the next push, or be held again
+  // where a hold that was lifted stays for another reason.
+  for (const held of new Set(history.flatMap(({ holds }) => holds ?? []))) {
+    const word = history.findLast(
+      ({ holds, lifts, release }) => holds === held || (lifts && release === held),
+    );
+    const what = word?.holds === held ? 'holds' : 'lifts the hold that keeps';
+    if (word !== undefined)
+      kept.push({ digest: word.digest, reason: `${what} ${hexOf(held, 12)} away from ${place}` });
+  }
   for (const [i, { before, endedAt }] of history.entries()) {
     if (Date.parse(endedAt) < since) continue;
     const until = `was live as ${place} until ${endedAt.slice(0, 10)}`;
