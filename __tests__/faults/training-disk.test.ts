@@ -1,10 +1,10 @@
 /** Fault 37 in a training: a disk gets full under its program, its log or its record. */
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { isDiskFull } from '../../src/lib/disk-full.ts';
+import { diskSpace } from '../../src/lib/disk-space.ts';
 import { MachineError } from '../../src/lib/errors.ts';
 import { OUTPUT_LAYER } from '../../src/records/run.ts';
-import { isDiskFull } from '../../src/train/disk.ts';
-import { diskSpace } from '../../src/train/disk-space.ts';
 import type { TrainResult } from '../../src/train/request.ts';
 import { expectNothingLeft } from '../support/leftovers.ts';
 import { canMount, smallDisk } from '../support/small-disk.ts';

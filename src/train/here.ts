@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { namingDisk } from '../lib/disk-full.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Stored } from '../records/kind.ts';
@@ -13,7 +14,7 @@ import { noteOrderly, rescueCheckpoints } from './checkpoints/rescue.ts';
 import type { Restored } from './checkpoints/restore.ts';
 import type { Session } from './checkpoints/session.ts';
 import { collectOutputs, collectTrace } from './collect.ts';
-import { disksOf, namingDisk } from './disk.ts';
+import { disksOf } from './disk.ts';
 import type { Ending } from './ending.ts';
 import { sweepLeases } from './gpus/census.ts';
 import type { GpuLease } from './gpus/lease.ts';

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskSpace } from '../lib/disk-space.ts';
 import type { Log } from '../lib/log.ts';
 import type { TrainerConfig } from '../records/program.ts';
 import { disksOf } from './disk.ts';
-import { diskSpace } from './disk-space.ts';
 import type { Ending, Evidence } from './ending.ts';
 import { follow } from './follow.ts';
 import type { Start } from './launchers/launcher.ts';

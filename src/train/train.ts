@@ -1,9 +1,10 @@
+import { namingDisk } from '../lib/disk-full.ts';
 import { messageOf } from '../lib/errors.ts';
 import { trainingOf } from '../records/training.ts';
 import { getTrainer } from '../store/programs.ts';
 import { findFinished } from './checkpoints/finished.ts';
 import { openSession } from './checkpoints/session.ts';
-import { disksOf, namingDisk } from './disk.ts';
+import { disksOf } from './disk.ts';
 import { trainHere } from './here.ts';
 import type { TrainDeps, TrainRequest, TrainResult } from './request.ts';
 

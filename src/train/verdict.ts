@@ -1,7 +1,7 @@
+import { isDiskFull } from '../lib/disk-full.ts';
 import { codeOf, messageOf, UserError } from '../lib/errors.ts';
 import type { Descriptor } from '../records/oci.ts';
 import type { RunState } from '../records/run.ts';
-import { isDiskFull } from './disk.ts';
 import type { Evidence } from './ending.ts';
 import { type Sign, signIn } from './signs.ts';
 

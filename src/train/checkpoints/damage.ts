@@ -1,5 +1,5 @@
+import { isDiskFull } from '../../lib/disk-full.ts';
 import { codeOf, MachineError } from '../../lib/errors.ts';
-import { isDiskFull } from '../disk.ts';
 
 /**
  * Whether an error means that what is durable is not what was written. A registry that does not answer and a full disk

@@ -12,7 +12,7 @@ interface Disk {
   readonly noFiles: boolean;
 }
 
-/** The disks that a training writes to, as its evidence. */
+/** What is free on some disks, as evidence. */
 export interface DiskSpace {
   /** Those that are full, with mount point, what is free and how large it is; undefined when none is. */
   readonly full: string | undefined;
