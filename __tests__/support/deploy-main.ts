@@ -1,4 +1,7 @@
-/** A deploy of its own process, which kills itself once a step is written. Arguments: the machine's folder, the release, the step. */
+/**
+ * A deploy of its own process, which sends itself a signal once a step is written. Arguments: the machine's folder, the release, the
+ * step, the signal. CLOCK_HOURS sets its clock forward, or back.
+ */
 import { deploy } from '../../src/deploy/deploy.ts';
 import { locate } from '../../src/deploy/locate.ts';
 import type { Site } from '../../src/deploy/site.ts';
@@ -6,7 +9,13 @@ import { parseDigest } from '../../src/lib/digest.ts';
 import { killedAfter } from './killed-after.ts';
 import { machineDeps } from './machine-deps.ts';
 
-const [root = '', release = '', step = ''] = process.argv.slice(2);
+const [root = '', release = '', step = '', signal = 'SIGKILL'] = process.argv.slice(2);
+
+const ahead = Number(process.env.CLOCK_HOURS ?? 0) * 3_600_000;
+globalThis.Date = new Proxy(Date, {
+  construct: (real, given) => Reflect.construct(real, given.length === 0 ? [real.now() + ahead] : given),
+  get: (real, key) => (key === 'now' ? () => real.now() + ahead : Reflect.get(real, key)),
+});
 
 const deps = machineDeps(root);
 const request = {
@@ -17,4 +26,6 @@ const request = {
   lift: false,
 };
 const site: Site = await locate(request, deps);
-await deploy(Object.assign(site, { ledger: killedAfter(site.ledger, step) }), request, deps);
+const ledger = killedAfter(site.ledger, step, signal);
+const { rollout } = await deploy(Object.assign(site, { ledger }), request, deps);
+console.log(rollout.outcome);

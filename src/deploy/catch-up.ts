@@ -26,7 +26,7 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
     const came = await recover(journal, target, probesOf, deps.log);
     live = came.outcome === 'live';
     const { holds, lifts, cause, before, startedAt, token } = journal;
-    const deployment = await recordDeployment(site, found, {
+    const deployment = await recordDeployment(site, hold, found, {
       ...came,
       endpoint: target.endpoint,
       before,

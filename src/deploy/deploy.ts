@@ -1,3 +1,4 @@
+import { namingDisk } from '../lib/disk-full.ts';
 import { messageOf } from '../lib/errors.ts';
 import { isWayBack, lastServed, servedAfter } from '../records/history.ts';
 import { release } from '../records/release.ts';
@@ -19,19 +20,25 @@ import type { Site } from './site.ts';
  * @throws UserError for what is wrong before anything has changed; nothing is recorded then
  */
 export async function deploy(site: Site, request: DeployRequest, deps: DeployDeps): Promise<Deployed> {
-  await site.open();
   try {
+    await site.open();
     const hold = await site.ledger.lock(deps.signal);
+    const end = new AbortController();
+    hold.lost.catch((error: unknown) => end.abort(error));
+    const signal = AbortSignal.any([deps.signal, end.signal]);
     try {
-      return await Promise.race([hold.lost, underLock(site, hold, request, deps)]);
+      return await underLock(site, hold, request, { ...deps, signal });
     } finally {
-      await site
-        .tidy()
+      await hold
+        .check()
+        .then(() => site.tidy())
         .catch((error: unknown) =>
           deps.log.warning(`${site.location} was not tidied up: ${messageOf(error)}`),
         );
       await hold.release();
     }
+  } catch (error) {
+    throw await namingDisk(error, [site.location]);
   } finally {
     await site.close();
   }

@@ -1,5 +1,8 @@
+import { hexOf } from '../lib/digest.ts';
+import { MachineError } from '../lib/errors.ts';
 import { findPrevious } from '../records/history.ts';
 import { historyOf } from '../store/history.ts';
+import { TakenOver } from './ledger.ts';
 import { readParts } from './parts.ts';
 import { isLive, onlyLive, type Plan } from './plan.ts';
 import { publish, recordDeployment } from './record.ts';
@@ -15,7 +18,7 @@ export async function finish(
 ): Promise<Deployed> {
   const { holds, ...others } = marks;
   const checks = approved === undefined ? [] : [{ name: 'approved', passed: true, detail: `by ${approved}` }];
-  const deployment = await recordDeployment(site, wanted, {
+  const deployment = await recordDeployment(site, hold, wanted, {
     outcome: rollout.outcome,
     endpoint,
     checks: [...checks, ...rollout.checks],
@@ -27,6 +30,12 @@ export async function finish(
     ...(isLive(rollout) && holds !== undefined && { holds }),
     ...others,
     text: [text, ...rollout.lines.map((line) => `  ${line}`), ''].join('\n'),
+  }).catch((cause: unknown) => {
+    if (cause instanceof TakenOver) throw cause;
+    throw new MachineError(
+      `release ${hexOf(wanted.digest, 12)} is ${rollout.outcome}, but no record of that could be written in ${site.location}; the next deploy writes it`,
+      { cause },
+    );
   });
   await hold.write(
     isLive(rollout) ? { live: { release: wanted.digest, token: hold.token } } : onlyLive(memory),

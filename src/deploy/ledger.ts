@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MachineError } from '../lib/errors.ts';
 import { cause, check } from '../records/deployment.ts';
 import { digest } from '../records/oci.ts';
 
@@ -40,6 +41,11 @@ export type Pointer = z.infer<typeof pointer>;
 export const memory = z.strictObject({ journal: journal.optional(), live: pointer.optional() });
 export type Memory = z.infer<typeof memory>;
 
+/** A later deploy took this one for dead and holds the lock now: this one must change nothing more. */
+export class TakenOver extends MachineError {
+  override name = 'TakenOver';
+}
+
 /** The lock of one project's environment at its target, and what is kept under it. */
 export interface Ledger {
   /**
@@ -53,10 +59,12 @@ export interface Ledger {
 export interface Hold {
   /** Greater than that of every holder before: what an older one still tells the target is refused. */
   readonly token: number;
-  /** Rejects with MachineError when another took it over; pending otherwise. */
+  /** Rejects when another took it over; pending otherwise. */
   readonly lost: Promise<never>;
   read(): Promise<Memory>;
-  /** Replaces all of it, in one step. @throws MachineError when another holder has come */
+  /** Replaces all of it, in one step. @throws TakenOver when another holder has come */
   write(memory: Memory): Promise<void>;
+  /** For what is done beside the ledger. @throws TakenOver when another holder has come */
+  check(): Promise<void>;
   release(): Promise<void>;
 }

@@ -5,9 +5,11 @@ import type { Stored } from '../records/kind.ts';
 import { LOG_LAYER } from '../records/oci.ts';
 import type { ReleaseConfig } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
+import { historyOf, timeOf } from '../store/history.ts';
 import { layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { moveAlias } from './alias.ts';
+import type { Hold } from './ledger.ts';
 import type { Site } from './site.ts';
 
 /** What is said of a deploy; who, where and when it ended is added. */
@@ -16,18 +18,32 @@ export interface Report extends Omit<DeploymentConfig, 'name' | 'environment' | 
   readonly text: string;
 }
 
-/** Writes the Deployment at the site. */
+/** Writes the Deployment at the site. @throws TakenOver when another writes it by now */
 export async function recordDeployment(
   { records }: Pick<Site, 'records'>,
+  hold: Hold,
   subject: Stored<ReleaseConfig>,
   { text, ...report }: Report,
 ): Promise<Stored<DeploymentConfig>> {
   const { name, environment } = subject.config;
+  const newest = (await historyOf({ records, name, environment })).at(-1);
+  const endedAt = endOf(report.startedAt, newest?.endedAt);
+  const log = await records.write({ bytes: Buffer.from(text) });
+  await hold.check();
   return putRecord(records, deployment, {
-    config: { name, environment, ...report, endedAt: new Date().toISOString() },
-    layers: [layer(LOG_LAYER, await records.write({ bytes: Buffer.from(text) }), 'deploy.log')],
+    config: { name, environment, ...report, endedAt },
+    layers: [layer(LOG_LAYER, log, 'deploy.log')],
     subject,
   });
+}
+
+/**
+ * Now; or, where the clock was put back since, just after the last deploy: histories are ordered by these times, and what serves,
+ * `previous` and holds follow from that order.
+ */
+function endOf(startedAt: string, last: string | undefined): string {
+  const after = last === undefined ? 0 : timeOf(last) + 1;
+  return new Date(Math.max(Date.now(), timeOf(startedAt), after)).toISOString();
 }
 
 /**

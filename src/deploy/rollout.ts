@@ -4,7 +4,7 @@ import type { Log } from '../lib/log.ts';
 import type { Check, Outcome } from '../records/deployment.ts';
 import type { Probing } from '../records/release.ts';
 import type { GoldenResult } from './golden.ts';
-import type { Step } from './ledger.ts';
+import { type Step, TakenOver } from './ledger.ts';
 import { askAll, judgeGolden, type Probes, proveServing } from './prove.ts';
 import { type Restored, restore } from './restore.ts';
 import { Refused, type Target } from './target.ts';
@@ -56,6 +56,12 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     log.info(`${passed ? '✔' : '✘'} ${name}: ${hide(detail)}`);
   };
   const mark = (step: Step): Promise<void> => request.mark(step, before, checks);
+  /** Where there is something to undo or to keep, a journal that can't be written (a full disk) is no reason to stop. */
+  const tryMark = (step: Step): Promise<void> =>
+    mark(step).catch((error: unknown) => {
+      if (error instanceof TakenOver) throw error;
+      log.warning(`the journal does not say that it is ${step}: ${messageOf(error)}`);
+    });
 
   if (serving?.release === release && serving.asWanted) {
     const problem = await proveServing(target, release, probes).then(
@@ -92,19 +98,20 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     await mark('watching');
     (await proveServing(target, release, probes)).forEach(note);
     if (probing !== undefined && probing.watchSeconds > 0) note(await watch(request, probing, probes));
+    signal.throwIfAborted();
     await mark('committing');
     await target.commit();
-    await mark('recording');
+    await tryMark('recording');
     return { outcome: 'live', before, checks, reason: null, golden, lines: [] };
   } catch (error) {
-    if (error instanceof UserError) throw error;
+    if (error instanceof UserError || error instanceof TakenOver) throw error;
     const reason = signal.aborted ? 'cancelled' : hide(messageOf(error));
     log.warning(reason);
-    await mark('undoing');
+    await tryMark('undoing');
     const restored = await restore(request, { switched, before, note });
     // A fault of ours is told as one, after the undoing.
     if (!signal.aborted && !(error instanceof Refused) && !(error instanceof MachineError)) throw error;
-    await mark('recording');
+    await tryMark('recording');
     return {
       outcome: outcomeOf(restored, switched),
       before: restored.serves ?? before,

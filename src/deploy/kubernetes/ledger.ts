@@ -1,7 +1,7 @@
 import type { Digest } from '../../lib/digest.ts';
 import { MachineError, UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
-import { type Hold, type Ledger, type Memory, memory } from '../ledger.ts';
+import { type Hold, type Ledger, type Memory, memory, TakenOver } from '../ledger.ts';
 import { type LeasePlace, takeLease } from './lease.ts';
 import { type ConfigMap, configMap } from './types/config-map.ts';
 
@@ -29,6 +29,10 @@ export class KubernetesLedger implements Ledger {
         read: async () => memoryOf(current, place),
         write: async (next) => {
           current = await this.#write(held.token, current, next);
+        },
+        check: async () => {
+          const newest = tokenOf(await this.#find());
+          if (newest > held.token) throw takenOver(place, newest, held.token);
         },
         release: () => held.release(),
       };
@@ -89,13 +93,16 @@ export class KubernetesLedger implements Ledger {
         throw new MachineError(
           `the ConfigMap ${namespace}/${name} was removed while this deploy was under way`,
         );
-      if (tokenOf(found) > token)
-        throw new MachineError(
-          `the lock ${namespace}/${name} was taken over by another deploy (token ${tokenOf(found)}, this one has ${token}); this one stops`,
-        );
+      if (tokenOf(found) > token) throw takenOver(this.#place, tokenOf(found), token);
       current = found;
     }
   }
+}
+
+function takenOver({ namespace, name }: LeasePlace, newest: number, token: number): TakenOver {
+  return new TakenOver(
+    `the lock ${namespace}/${name} was taken over by another deploy (token ${newest}, this one has ${token}); this one stops`,
+  );
 }
 
 function tokenOf(found: ConfigMap | undefined): number {

@@ -31,12 +31,18 @@ export async function listenForControl(front: Front): Promise<Server> {
 }
 
 async function obey(front: Front, request: IncomingMessage): Promise<void> {
-  if (request.method === 'GET' && request.url === '/status') return;
+  const token = request.headers[TOKEN_HEADER];
+  if (request.method === 'GET' && request.url === '/status') {
+    // Whoever only wants to know has none.
+    if (token !== undefined) front.admit(Number(token));
+    return;
+  }
   const wanted = verb.safeParse(request.url?.slice(1));
   if (request.method !== 'POST' || !wanted.success)
     throw new UserError(`${request.method} ${request.url} is not known`);
-  front.admit(Number(request.headers[TOKEN_HEADER] ?? 0));
-  await act(front, wanted.data, await bodyOf(request));
+  const body = await bodyOf(request);
+  front.admit(Number(token ?? 0));
+  await act(front, wanted.data, body);
 }
 
 async function act(front: Front, wanted: Verb, body: unknown): Promise<void> {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Digest } from '../../lib/digest.ts';
+import { namingDisk } from '../../lib/disk-full.ts';
 import type { Environment } from '../../lib/environment.ts';
 import type { Log } from '../../lib/log.ts';
 import { newestReleases } from '../../records/history.ts';
@@ -85,24 +86,24 @@ export class MachineSite implements Site {
   async target(
     release: Stored<ReleaseConfig>,
     secrets: Readonly<Record<string, string>>,
-    { token }: Hold,
+    hold: Hold,
   ): Promise<Target> {
     const { stateRoot, env, log, signal, node, frontCode, uv } = this.#deps;
     const { folder } = this.#state;
     const { name, environment } = this;
     const runtime = join(stateRoot, '.runtime');
     const command = async () => keepRuntime(runtime, node, await frontCode(), frontEnvironment(env));
-    const front = await ensureFront({ state: folder, name, environment, token, env, command });
+    await hold.check();
+    const front = await ensureFront({ state: folder, name, environment, token: hold.token, env, command });
     this.#front = front;
-    const makeServerSpec = async () =>
-      makeSpec(await readParts(this.records, release.digest), {
-        state: this.#state,
-        secrets,
-        env,
-        log,
-        signal,
-        uv,
-      });
+    const makeServerSpec = async () => {
+      const parts = await readParts(this.records, release.digest);
+      return makeSpec(parts, { state: this.#state, secrets, env, log, signal, uv }).catch(
+        async (error: unknown) => {
+          throw await namingDisk(error, [folder]);
+        },
+      );
+    };
     return processTarget(front, {
       release: release.digest,
       listen: addressOf(release.config),
