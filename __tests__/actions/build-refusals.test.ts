@@ -149,7 +149,7 @@ serve: {}
     [
       '--port ${port}',
       '--port ${PORT}',
-      /trainyard\.yml:15:12: server\.command.*\$\{PORT\} is not known; known are: \$\{model\}, \$\{models\}, \$\{port\}/,
+      /trainyard\.yml:15:12: server\.command.*\$\{PORT\} is not known; known are: \$\{model\}, \$\{models\}, \$\{host\}, \$\{port\}/,
     ],
   ])('with %j → %j', async (from, to, said) => {
     await shop.repository.edit('trainyard.yml', from, to);

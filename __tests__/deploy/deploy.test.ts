@@ -72,17 +72,17 @@ describe('a release goes live', () => {
         expect(await readFile(join(file.parentPath, file.name), 'latin1')).not.toContain('open sesame');
   });
 
-  test('its command has the paths of the model and of the port', async () => {
+  test('its command has the paths of the model and the address to listen on', async () => {
     await machine.deploy(await machine.release({ model: 'the weights' }));
     const { live } = await machine.front.status();
     const pids = await processesOf(machine.state);
     const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8')));
-    const [, , model = '', models = '', port] =
+    const [, , model = '', models = '', address] =
       lines.find((line) => line.includes('server.mjs'))?.split('\0') ?? [];
     expect(await readFile(model, 'utf8')).toBe('the weights');
     expect(model).toBe(join(models, 'model.bin'));
     expect((await stat(model)).mode & 0o222).toBe(0);
-    expect(port).toBe(String(live?.port));
+    expect(address).toBe(`127.0.0.1:${live?.port}`);
   });
 
   test('again: unchanged, proved by asking; another secret or a dead server: live again', async () => {

@@ -33,6 +33,8 @@ const INSTEAD: readonly (readonly [text: string, instead: string])[] = [
 const ENGINES = '__tests__/engines/layout.test.ts';
 const PACKAGES = '__tests__/engines/package.test.ts';
 
+const CLUSTER = '__tests__/engines/kubernetes-docs.test.ts';
+
 /** What takes minutes or needs other tools, and the file that runs it. */
 const ELSEWHERE: readonly (readonly [command: string, file: string, says: string])[] = [
   ['npm run demo', '__tests__/scripts/demo.test.ts', "'demo.ts'"],
@@ -67,6 +69,11 @@ const ELSEWHERE: readonly (readonly [command: string, file: string, says: string
     'skopeo copy docker://ghcr.io/acme/digits:image-3f3a5d47190d oci:model',
     PACKAGES,
     "run('skopeo', ...one, `docker://${name}`, `oci:",
+  ],
+  [
+    'kubectl get deployments,services,pods --namespace ml --selector trainyard.dev/project=digits --label-columns trainyard.dev/release',
+    CLUSTER,
+    "'--selector', 'trainyard.dev/project=toy', '--label-columns', 'trainyard.dev/release'",
   ],
 ];
 

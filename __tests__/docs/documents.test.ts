@@ -4,9 +4,11 @@ import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { clusterObject } from '../../src/records/cluster.ts';
 import { environmentSchema } from '../../src/source/environment.ts';
 import { projectSchema } from '../../src/source/project.ts';
 import { parseYaml } from '../../src/source/yaml.ts';
+import { openManifests } from '../../src/source/yaml-source.ts';
 import { callFaults } from '../support/calls.ts';
 import { anchorsOf, blocksOf, documents, linksOf, textOf } from '../support/documents.ts';
 import { actionFiles, parseWorkflow, root } from '../support/workflow-files.ts';
@@ -31,16 +33,24 @@ describe.each(documents)('%s', (file) => {
   });
 });
 
-/** A block is a project, an environment, a workflow, or the keys of one job: its first comment or its keys say which. */
+/** A block is a project, an environment, objects of Kubernetes, a workflow, or the keys of one job: its first comment or its keys say which. */
 function faultsOf(text: string): string[] {
   if (text.startsWith('# trainyard.yml\n')) return parseFaults(text, projectSchema);
   if (text.startsWith('# environments/')) return parseFaults(text, environmentSchema);
+  if (/^apiVersion: /m.test(text)) return objectFaults(text);
   const keys: unknown = parse(text);
   if (!isObject(keys) || !('jobs' in keys || 'steps' in keys)) return ['it is nothing that this test knows'];
   const workflow = 'jobs' in keys ? keys : { jobs: { shown: { ...keys, needs: [] } } };
   // A part of a workflow may read what the rest of it gives.
   return callFaults(parseWorkflow(JSON.stringify({ on: {}, ...workflow }))).filter(
     (fault) => !fault.includes('reads needs.'),
+  );
+}
+
+/** Objects of Kubernetes; a real API server is given them in __tests__/engines/kubernetes-docs.test.ts. */
+function objectFaults(text: string): string[] {
+  return openManifests('shown', text).flatMap(({ value, place }) =>
+    clusterObject.safeParse(value).success ? [] : [`${place([])}: no object of Kubernetes`],
   );
 }
 

@@ -68,7 +68,7 @@ export async function putRelease(store: Store, choices: ReleaseChoices): Promise
     store,
     { 'server.mjs': await readFile(SERVER, 'utf8') },
     {
-      command: ['node', 'server.mjs', '${model}', '${models}', '${port}'],
+      command: ['node', 'server.mjs', '${model}', '${models}', '${host}:${port}'],
       golden: 'golden.jsonl',
       ...choices.server,
     },

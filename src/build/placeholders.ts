@@ -7,7 +7,7 @@ import type { ServerConfig, TrainerConfig } from '../records/program.ts';
  * @throws UserError naming all of them
  */
 export function checkPlaceholders(config: TrainerConfig | ServerConfig, place: string): void {
-  const names = config.role === 'trainer' ? ofTrainer(config) : ['model', 'models', 'port'];
+  const names = config.role === 'trainer' ? ofTrainer(config) : ['model', 'models', 'host', 'port'];
   const values = Object.fromEntries(names.map((name) => [name, '']));
   const lists = config.role === 'trainer' ? { params: [] } : {};
   expand(config.command, { ...lists, ...values }, `${place}: ${config.role}.command`);

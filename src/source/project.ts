@@ -104,7 +104,9 @@ const server = strict({
   source: globs,
   python: python.optional(),
   image: image.optional(),
-  command: command.describe('What serves; ${model}, ${models} and ${port} are expanded, without a shell'),
+  command: command.describe(
+    'What serves; ${model}, ${models}, ${host} and ${port} are expanded, without a shell',
+  ),
   ready: z.string().startsWith('/').describe('The path that answers 2xx when the server is ready'),
   'ready-timeout': duration.default(60).describe('How long a start may take, e.g. 60s'),
   golden: insidePath

@@ -89,7 +89,7 @@ describe('the manifests of a release', () => {
                   'server.mjs',
                   '/trainyard/model/models/model.bin',
                   '/trainyard/model/models',
-                  '8080',
+                  '0.0.0.0:8080',
                 ],
                 workingDir: '/trainyard/source',
                 volumeMounts: expect.arrayContaining([
@@ -168,7 +168,7 @@ describe('the manifests of a release', () => {
 
   test('bring the server’s source as files, as they are, and run the command in its folder', async () => {
     const { store, objects } = await rendered({
-      server: { directory: 'app', command: ['sh', '-c', 'echo $HOME $(PORT) ${port}'] },
+      server: { directory: 'app', command: ['sh', '-c', 'echo $HOME $(PORT) ${host}:${port}'] },
     });
     const map = objects.find(({ metadata }) => metadata.name.endsWith('-source'));
     const source = await readFile(SERVER);
@@ -177,7 +177,7 @@ describe('the manifests of a release', () => {
     expect(serverIn(objects)).toMatchObject({
       workingDir: '/trainyard/source/app',
       // Kubernetes reads $$ as $, and leaves $(…) behind it alone.
-      command: ['sh', '-c', 'echo $$HOME $$(PORT) 8080'],
+      command: ['sh', '-c', 'echo $$HOME $$(PORT) 0.0.0.0:8080'],
     });
     expect(podIn(objects)).toMatchObject({
       volumes: expect.arrayContaining([

@@ -63,5 +63,5 @@ export function addressOf({ target }: ReleaseConfig): ServerSpec['listen'] {
 
 /** The front puts the port in, at every start. */
 function commandOf(command: readonly string[], { model, models }: Files): string[] {
-  return expand(command, { model, models, port: '${port}' }, 'server.command');
+  return expand(command, { model, models, host: '127.0.0.1', port: '${port}' }, 'server.command');
 }

@@ -41,7 +41,9 @@ export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
 
 /** The server's command with its places in the pod. */
 function commandOf({ server, target, modelFile }: Rendering): string[] {
-  const places = { model: posix.join(MODELS, modelFile), models: MODELS, port: String(target.port) };
+  const model = posix.join(MODELS, modelFile);
+  // Probes and the Service ask the pod at its own address.
+  const places = { model, models: MODELS, host: '0.0.0.0', port: String(target.port) };
   // Kubernetes expands $(NAME) itself, and $$ is its way to write $.
   return expand(server.command, places, 'server.command').map((word) => word.replaceAll('$', '$$$$'));
 }

@@ -1,0 +1,103 @@
+/** What docs/kubernetes.md shows, in a real cluster: the rights are enough, the manifests are taken, and the command finds them. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { hexOf } from '../../src/lib/digest.ts';
+import { openCommit } from '../../src/source/commit.ts';
+import type { Store } from '../../src/store/store.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { clusterStore, deployTo, putModel } from '../support/cluster-site.ts';
+import { blocksOf } from '../support/documents.ts';
+import { makeRepository } from '../support/project.ts';
+
+const NAMESPACE = 'ml';
+const ACCOUNT = 'system:serviceaccount:ml:trainyard';
+
+let cluster: Cluster;
+let folder: string;
+let store: Store;
+beforeAll(async () => {
+  cluster = await startCluster();
+  folder = await mkdtemp(join(tmpdir(), 'trainyard-shown-'));
+  store = clusterStore(cluster);
+  await cluster.kubectl('create', 'namespace', NAMESPACE);
+  const file = join(folder, 'rights.yaml');
+  await writeFile(file, shown('trainyard-rights.yaml'));
+  await cluster.kubectl('apply', '--filename', file);
+}, 1_800_000);
+afterAll(async () => {
+  await cluster.close();
+  await rm(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** A YAML block of the document, by the file's name that it begins with. */
+function shown(name: string): string {
+  const block = blocksOf('docs/kubernetes.md').find(({ text }) => text.startsWith(`# ${name}\n`));
+  if (block === undefined) throw new Error(`docs/kubernetes.md shows no ${name}`);
+  return block.text;
+}
+
+/** A kubeconfig that has the rights of the document's account, and no others. */
+async function restricted(): Promise<string> {
+  const config = z
+    .looseObject({ users: z.array(z.looseObject({ user: z.looseObject({}) })) })
+    .parse(JSON.parse(await readFile(cluster.kubeconfig, 'utf8')));
+  const users = config.users.map((one) => ({ ...one, user: { ...one.user, as: ACCOUNT } }));
+  const path = join(folder, 'kubeconfig');
+  await writeFile(path, JSON.stringify({ ...config, users }), { mode: 0o600 });
+  return path;
+}
+
+test('The rights are enough to go live, to be followed by another release, and to be refused', async () => {
+  const env = { KUBECONFIG: await restricted(), API_KEY: 'a key of the test' };
+  const on = { namespace: NAMESPACE };
+  const choices = { environment: 'rights', on, secrets: ['API_KEY'] };
+  const one = await putModel(cluster, store, choices);
+  const first = await deployTo(cluster, store, one, { env });
+  expect(first.rollout).toMatchObject({ outcome: 'live' });
+  expect(first.log.warnings).toEqual([]);
+  const bad = await putModel(cluster, store, { ...choices, settings: { MODE: 'crashes' } });
+  const refused = await deployTo(cluster, store, bad, { env });
+  expect(refused.rollout).toMatchObject({ outcome: 'refused', before: one.digest });
+  expect(refused.rollout.lines.join()).toContain('model file is corrupt');
+  const two = await putModel(cluster, store, { ...choices, settings: { OFFSET: '1' } });
+  const second = await deployTo(cluster, store, two, { env });
+  expect(second.rollout).toMatchObject({ outcome: 'live', before: one.digest });
+  expect(second.log.warnings).toEqual([]);
+  const columns = ['--selector', 'trainyard.dev/project=toy', '--label-columns', 'trainyard.dev/release'];
+  const kinds = 'deployments,services,pods';
+  const lines = (await cluster.kubectl('get', kinds, '--namespace', NAMESPACE, ...columns)).split('\n');
+  const short = hexOf(two.digest, 12);
+  for (const name of [`deployment.apps/toy-rights-${short}`, 'service/toy-rights', `pod/toy-rights-${short}`])
+    expect(lines.filter((line) => line.startsWith(name) && line.endsWith(short))).toHaveLength(1);
+}, 180_000);
+
+test('They are not enough for what a release has no business with', async () => {
+  const may = (...what: string[]): Promise<string> =>
+    cluster
+      .kubectl('auth', 'can-i', ...what, '--as', ACCOUNT)
+      .catch((error: unknown) => z.object({ stdout: z.string() }).parse(error).stdout);
+  expect((await may('create', 'deployments', '--namespace', NAMESPACE)).trim()).toBe('yes');
+  expect((await may('create', 'deployments', '--namespace', 'default')).trim()).toBe('no');
+  expect((await may('create', 'pods/exec', '--namespace', NAMESPACE)).trim()).toBe('no');
+  expect((await may('create', 'rolebindings', '--namespace', NAMESPACE)).trim()).toBe('no');
+});
+
+test('The manifests of one’s own go live', async () => {
+  const serve = '[/bin/model-server, --model, /model/models/model.bin]';
+  const manifest = shown('k8s/digits.yaml').replace(/command: .*/, `command: ${serve}`);
+  expect(manifest).toContain(serve);
+  const repository = await makeRepository(join(folder, 'work'), { files: { 'k8s/digits.yaml': manifest } });
+  const release = await putModel(cluster, store, {
+    environment: 'own',
+    on: { namespace: NAMESPACE, manifests: 'k8s' },
+    settings: { OFFSET: '2' },
+    secrets: ['API_KEY'],
+    commit: await openCommit(repository.folder, '.'),
+  });
+  const env = { KUBECONFIG: await restricted(), API_KEY: 'a key of the test' };
+  const { rollout } = await deployTo(cluster, store, release, { env });
+  expect(rollout).toMatchObject({ outcome: 'live', before: null });
+}, 120_000);
