@@ -1,6 +1,7 @@
 /** Sets up the tools of others that read our stores, then runs the tests with them; arguments go to jest. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { testImages } from '../__tests__/support/cluster/images.ts';
 import { containerd, containerTools, kubernetesPrograms } from './kubernetes.ts';
 import { pythonOf } from './python.ts';
 import { skopeo } from './skopeo.ts';
@@ -14,13 +15,14 @@ const PYTHONS = ['trackers', 'dvc', 'frameworks', 'torch-frameworks'];
 const root = join(import.meta.dirname, '..');
 
 try {
-  console.log('Setting up the tools; the first time takes some minutes …');
+  console.log('Setting up the tools; the first time takes many minutes, most of them for Kubernetes …');
   for (const name of TOOLS) console.log(`  ${await tool(name)}`);
   console.log(`  ${await skopeo()}`);
   for (const name of PYTHONS) console.log(`  ${await pythonOf(name)}`);
   console.log(`  ${(await torch()).PYTHONPATH}`);
   console.log(`  ${(await slurm()).bin}`);
   for (const part of [containerTools, containerd, kubernetesPrograms]) console.log(`  ${await part()}`);
+  console.log(`  ${(await testImages()).storage}`);
   // The usual configuration leaves these tests out.
   const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
   const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];

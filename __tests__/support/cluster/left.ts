@@ -12,7 +12,8 @@ import { promisify } from 'node:util';
 export async function leftOf(folder: string): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const processes = await Promise.all(pids.map((pid) => traceOf(pid, folder)));
-  const find = ['/sys/fs/cgroup', '-type', 'd', '-name', `trainyard-cluster-*${folder.slice(-6)}`];
+  const which = ['-type', 'd', '-name', `trainyard-cluster-*${folder.slice(-6)}`];
+  const find = ['/sys/fs/cgroup', '-ignore_readdir_race', ...which];
   const { stdout } = await promisify(execFile)('find', find);
   const cgroups = stdout.split('\n').filter((path) => path !== '');
   return [...processes.flat(), ...cgroups, ...(existsSync(folder) ? [folder] : [])];

@@ -14,7 +14,7 @@ export const deployment = (image: string, volume: object, changes: object = {}) 
     template: {
       metadata: { labels: LABELS },
       spec: {
-        terminationGracePeriodSeconds: 5,
+        terminationGracePeriodSeconds: 10,
         containers: [
           {
             name: 'server',
@@ -23,7 +23,7 @@ export const deployment = (image: string, volume: object, changes: object = {}) 
             ports: [{ containerPort: 8080 }],
             readinessProbe: { httpGet: { path: '/v2/health/ready', port: 8080 }, periodSeconds: 1 },
             // It ends at once when it is told to; until then kube-proxy must have learned that it goes.
-            lifecycle: { preStop: { sleep: { seconds: 2 } } },
+            lifecycle: { preStop: { sleep: { seconds: 4 } } },
             securityContext: {
               runAsNonRoot: true,
               allowPrivilegeEscalation: false,

@@ -9,6 +9,8 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 const PREFIX = 'trainyard-cluster-';
+/** For find: cgroups of other clusters come and go while it looks. */
+const CHANGING = ['-ignore_readdir_race'];
 
 /** A program that goes on in the sandbox. */
 export interface Program {
@@ -109,7 +111,17 @@ async function childOf(pid = 0): Promise<number> {
 
 /** The names of the cgroups of clusters whose test has ended without closing them. */
 async function abandoned(): Promise<string[]> {
-  const find = ['/sys/fs/cgroup', '-type', 'd', '-name', `${PREFIX}*`, '-printf', '%f\n', '-prune'];
+  const find = [
+    '/sys/fs/cgroup',
+    ...CHANGING,
+    '-type',
+    'd',
+    '-name',
+    `${PREFIX}*`,
+    '-printf',
+    '%f\n',
+    '-prune',
+  ];
   const { stdout } = await execute('find', find);
   const isAlive = (name: string): Promise<boolean> =>
     readFile(`/proc/${name.slice(PREFIX.length).split('-')[0]}/stat`).then(
@@ -124,7 +136,7 @@ async function abandoned(): Promise<string[]> {
 /** Cgroups that have no process any more go, with all below them. @throws when one does not */
 async function removeCgroups(names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const remove = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${name}*`, '-delete'];
+    const remove = ['/sys/fs/cgroup', ...CHANGING, '-depth', '-type', 'd', '-path', `*/${name}*`, '-delete'];
     // A process that has just ended may still count for a moment.
     for (let tries = 0; ; tries += 1) {
       try {
