@@ -1,9 +1,14 @@
 import { readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
+import { action } from '../../src/actions/deploy.ts';
 import { withKubeconfig } from '../../src/github/kubeconfig.ts';
 import { scratchFolders } from '../../src/github/place.ts';
-import { refusalOf } from '../support/workshop.ts';
+import { type ReleaseConfig, release } from '../../src/records/release.ts';
+import { LayoutStore } from '../../src/store/layout.ts';
+import { putRecord } from '../../src/store/records.ts';
+import { putServer } from '../support/programs.ts';
+import { refusalOf, testJob } from '../support/workshop.ts';
 
 const folders = scratchFolders();
 afterEach(() => folders.remove());
@@ -41,3 +46,23 @@ test.each([Buffer.from(TEXT).toString('base64'), 'a-token', '{"clusters": []}', 
     expect(said).not.toContain(text);
   },
 );
+
+test('deploy reads it for a cluster, and for no other target', async () => {
+  const folder = await folders.make();
+  const store = new LayoutStore(join(folder, 'yard'));
+  const subject = await putServer(store, { 'serve.py': '#' });
+  const deployTo = async (target: ReleaseConfig['target']): Promise<string> => {
+    const config = { name: 'toy', environment: 'staging', server: subject.digest, config: {}, secrets: [] };
+    const { digest } = await putRecord(store, release, {
+      config: { ...config, target },
+      layers: [],
+      subject,
+    });
+    const inputs: Readonly<Record<string, string>> = { release: digest, store: store.location };
+    const env = { TRAINYARD_KUBECONFIG: 'none', TRAINYARD_STATE: join(folder, 'state') };
+    return refusalOf(action.run((name) => inputs[name] ?? '', testJob(folder, true, env)));
+  };
+  const cluster = { kind: 'kubernetes' as const, namespace: 'models', replicas: 1, port: 8080 };
+  expect(await deployTo(cluster)).toMatch(/^TRAINYARD_KUBECONFIG is no kubeconfig/);
+  expect(await deployTo({ kind: 'process', port: 8080, host: '127.0.0.1' })).not.toContain('KUBECONFIG');
+});

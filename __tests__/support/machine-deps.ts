@@ -1,4 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tool } from '../../scripts/tools.ts';
 import type { SiteDeps } from '../../src/deploy/locate.ts';
@@ -25,6 +24,5 @@ export function machineDeps(root: string): DeployDeps & SiteDeps {
     cause: { actor: 'alice', event: 'terminal' },
     isAncestor: async () => undefined,
     approve: async ([first = '']) => first,
-    scratch: () => mkdtemp(join(root, 'scratch-')),
   };
 }

@@ -13,6 +13,7 @@ import { causeOf } from '../github/cause.ts';
 import { tellDeployment } from '../github/deployments.ts';
 import { flag } from '../github/flag.ts';
 import { optionalText, type Reader, registryInputs, requiredDigest, requiredText } from '../github/inputs.ts';
+import { withKubeconfig } from '../github/kubeconfig.ts';
 import { cacheFolder, stateFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
 import type { Digest } from '../lib/digest.ts';
@@ -99,7 +100,7 @@ function siteDeps(store: Store, job: Job): Parameters<typeof locate>[1] {
     node: process.execPath,
     frontCode: () => frontCode(process.argv[1] ?? ''),
     uv: () => findUv({ env, log, signal, cache: cacheFolder(env), scratch }),
-    scratch,
+    clusterEnv: () => withKubeconfig(job),
   };
 }
 

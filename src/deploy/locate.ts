@@ -1,3 +1,4 @@
+import type { Environment } from '../lib/environment.ts';
 import { UserError, userErrors } from '../lib/errors.ts';
 import type { Cause } from '../records/deployment.ts';
 import { newestReleases } from '../records/history.ts';
@@ -14,8 +15,8 @@ import type { Site } from './site.ts';
 export interface SiteDeps extends MachineDeps {
   /** Who deploys: another deploy is told, while this one holds the lock. */
   readonly cause: Cause;
-  /** A new empty folder that only this user can read, removed when the action ends. */
-  scratch(): Promise<string>;
+  /** The environment in which kubectl finds its cluster; the job's own unless given. */
+  clusterEnv?(): Promise<Environment>;
 }
 
 /**
@@ -55,7 +56,11 @@ export async function locate(
 async function siteOf(config: ReleaseConfig, deps: SiteDeps): Promise<Site> {
   const { actor, event, url } = deps.cause;
   if (config.target.kind === 'kubernetes')
-    return ClusterSite.of(config, { ...deps, who: url ?? `${actor} (${event})` });
+    return ClusterSite.of(config, {
+      ...deps,
+      env: (await deps.clusterEnv?.()) ?? deps.env,
+      who: url ?? `${actor} (${event})`,
+    });
   return new MachineSite(config.name, config.environment, deps);
 }
 
