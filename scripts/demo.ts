@@ -1,13 +1,14 @@
 /**
- * The whole line on this machine: the real workflow files, run by act, take scikit-learn's digits from a commit to a served
- * model; then a change of the server alone goes the same way without training. `--stop` ends the service at the end.
+ * The whole line on this machine: the real workflow files, run by act, take scikit-learn's digits from a commit to a model that serves in
+ * staging, then in production; a release that answers wrongly is refused there, and one that is rolled back stays away. `--stop` ends the
+ * service at the end.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { type ActResult, outputOf } from '../__tests__/support/act.ts';
 import { commit } from '../__tests__/support/act-repositories.ts';
-import { makeTeam, type Team } from '../__tests__/support/act-user.ts';
+import { makeTeam } from '../__tests__/support/act-user.ts';
 import { ask, edit } from '../__tests__/support/digits.ts';
 import { processesOf } from '../__tests__/support/processes.ts';
 import { terminal } from '../src/github/markdown.ts';
@@ -15,6 +16,10 @@ import { terminal } from '../src/github/markdown.ts';
 /** What the client of GitHub's artifacts says of every call, and workflow commands: nothing that a person needs here. */
 const CHATTER =
   /^(::|\s*$|\(node:|\(Use `node|(Found \d+ artifact|Artifact |Root directory input|(Upload|Finaliz)(ing|ed) |Beginning upload|Finished uploading|SHA256 digest of|Redirecting to blob|Starting download))/;
+/** A line of serve.py, and what a mistake makes of it: nobody sees that before it answers. */
+const RIGHT = '    label = np.where(';
+const WRONG = `    probabilities = 1 - probabilities\n${RIGHT}`;
+const SECRETS = { API_KEY: 'a secret of production' };
 
 const { values: options } = parseArgs({ options: { stop: { type: 'boolean', default: false } } });
 const begin = performance.now();
@@ -28,12 +33,19 @@ function title(text: string): void {
   say(`\n━━ ${text} ${'━'.repeat(Math.max(2, 90 - text.length))} ${seconds} s`);
 }
 
-/** Runs the pipeline of the push template, and shows what a person would watch on GitHub. */
-async function push(team: Team): Promise<ActResult> {
+title('A repository of a team: examples/digits and our templates, data on its runner');
+const templates = ['pipeline', 'promote', 'rollback'].map((name) => [`${name}.yml`, `trainyard-${name}.yml`]);
+const team = await makeTeam({ '.': 'digits' }, Object.fromEntries(templates));
+say(`${team.repository}, store ${team.store}`);
+
+/** Starts a workflow as a push, or as a person with inputs, and shows what would be watched on GitHub. */
+async function start(workflow: string, inputs?: Readonly<Record<string, string>>): Promise<ActResult> {
   let current = '';
   const result = await team.act({
-    workflow: 'pipeline.yml',
+    workflow: `${workflow}.yml`,
     vars: { TRAINYARD_STORE: team.store },
+    secrets: SECRETS,
+    ...(inputs && { event: 'workflow_dispatch', payload: { inputs } }),
     onLine: (job, line) => {
       if (CHATTER.test(line)) return;
       if (job !== current) say();
@@ -41,52 +53,81 @@ async function push(team: Team): Promise<ActResult> {
       say(`${job.padStart(8)} │ ${line.slice(0, 110)}`);
     },
   });
-  if (result.status !== 0) throw new Error(`the workflow failed:\n${result.text}`);
   say();
-  for (const [job, { summary }] of Object.entries(result.jobs))
-    say(`${job.padStart(8)} ✔ ${terminal(summary).split('\n')[0]}`);
+  for (const [job, { summary, result: ended }] of Object.entries(result.jobs))
+    say(`${job.padStart(8)} ${ended === 'success' ? '✔' : '✘'} ${terminal(summary).split('\n')[0]}`);
   return result;
 }
 
-title('A repository of a team: examples/digits and the push template, data on its runner');
-const team = await makeTeam({ '.': 'digits' }, { 'pipeline.yml': 'trainyard-pipeline.yml' });
-say(`${team.repository}, store ${team.store}`);
+/** Which release answers there, or an error when it is not the one that has to. */
+async function served(endpoint: string, wanted: string): Promise<void> {
+  const { label, release } = await ask(endpoint);
+  say(
+    `${endpoint} says that line 1662 of the data is ${label === -1 ? 'not sure enough to be told' : `a ${label}`}`,
+  );
+  say(`it answers as release ${release}`);
+  if (release !== wanted) throw new Error(`${wanted} has to serve at ${endpoint}`);
+}
 
-title('A push: build → train → package → release → deploy');
-const first = await push(team);
-const endpoint = outputOf(first, 'deploy', 'endpoint');
+/** Fails unless the deploy of a workflow ended as it has to. */
+function expectOutcome(result: ActResult, ...wanted: string[]): void {
+  const outcome = outputOf(result, 'deploy', 'outcome');
+  if (!wanted.includes(outcome))
+    throw new Error(`the deploy ended ${outcome}, and ${wanted.join(' or ')} was expected:\n${result.text}`);
+}
 
-title('A prediction');
-const { label, release } = await ask(endpoint);
-say(`${endpoint} says that line 1662 of the data is a ${label}\nit answers as release ${release}`);
+title('A push: build → train → package → release → deploy to staging');
+const first = await start('pipeline');
+expectOutcome(first, 'live');
+const staging = outputOf(first, 'deploy', 'endpoint');
+await served(staging, outputOf(first, 'release', 'release'));
 
 title('Where the answer came from: npx trainyard trace');
 const cli = join(import.meta.dirname, '..', 'dist', 'cli', 'index.js');
-const { stderr } = await promisify(execFile)(process.execPath, [
-  cli,
-  'trace',
-  '--of',
-  endpoint,
-  '--store',
-  team.store,
-]);
-say(stderr.split('\n\n')[0]);
+const trace = [cli, 'trace', '--of', staging, '--store', team.store];
+say((await promisify(execFile)(process.execPath, trace)).stderr.split('\n\n')[0]);
 
-title('A change of serve.py alone: nothing is trained');
+title('Promote: what serves in staging, with the configuration of production');
+const promotion = { from: 'staging', environment: 'production', soak: '1s' };
+const one = await start('promote', promotion);
+expectOutcome(one, 'live');
+const production = outputOf(one, 'deploy', 'endpoint');
+const firstRelease = outputOf(one, 'release', 'release');
+await served(production, firstRelease);
+
+title('A change of serve.py alone: nothing is trained; staging, then production');
 await edit(join(team.repository, 'serve.py'), (text) => `${text}\n# A change of the server.\n`);
 await commit(team.repository, 'Change the server');
-const second = await push(team);
+const second = await start('pipeline');
 if ('train-1' in second.jobs) throw new Error('it trained, and should not have');
-const after = await ask(endpoint);
-if (after.release !== outputOf(second, 'release', 'release'))
-  throw new Error('the new release does not answer');
+expectOutcome(second, 'live');
+const two = await start('promote', promotion);
+expectOutcome(two, 'live');
+const secondRelease = outputOf(two, 'release', 'release');
+await served(production, secondRelease);
+
+title('A mistake in serve.py, sent straight to production: its golden requests refuse it');
+await edit(join(team.repository, 'serve.py'), (text) => text.replace(RIGHT, WRONG));
+await commit(team.repository, 'Break the server');
+expectOutcome(await start('pipeline', { environment: 'production' }), 'refused');
+await served(production, secondRelease);
+
+title('Roll back: model, server and configuration of before');
+const back = { release: 'previous', name: 'digits', environment: 'production' };
+expectOutcome(await start('rollback', back), 'live');
+await served(production, firstRelease);
+
+title('The release that was left is promoted again: it is held until a person lifts that');
+expectOutcome(await start('promote', promotion), 'held');
+await served(production, firstRelease);
 
 title('Done');
 if (options.stop) {
   await team.close();
   say('Everything was stopped and removed.');
 } else {
-  const [front] = await processesOf(join(team.place, 'state'));
-  say(`Endpoint    ${endpoint}  (release: curl ${endpoint}/.trainyard/release)`);
-  say(`To stop it  kill ${front} && rm -rf ${team.place}`);
+  const fronts = await processesOf(join(team.place, 'state'));
+  say(`Staging     ${staging}`);
+  say(`Production  ${production}  (release: curl ${production}/.trainyard/release)`);
+  say(`To stop it  kill ${fronts.join(' ')} && rm -rf ${team.place}`);
 }
