@@ -102,6 +102,12 @@ describe('a release for a cluster is refused', () => {
     );
   });
 
+  test('when its configuration is more than a ConfigMap holds', async () => {
+    expect(await refusal({ config: { TEXT: 'ä'.repeat(2 ** 19), MORE: 1 } })).toMatch(
+      /the configuration has 1048577 bytes, and a ConfigMap takes 1048576; leave large values to files$/,
+    );
+  });
+
   test('when the server’s source is more than a ConfigMap holds', async () => {
     const store = newStore();
     const request = await clusterRequest(store, { target, image: IMAGE });

@@ -3,7 +3,7 @@ import { canonicalBytes } from '../../lib/json.ts';
 import type { ClusterObject } from '../../records/cluster.ts';
 import type { Descriptor } from '../../records/oci.ts';
 import { modelFilesOf } from '../../records/package.ts';
-import { MANIFESTS_LAYER } from '../../records/release.ts';
+import { MANIFESTS_LAYER, variablesOf } from '../../records/release.ts';
 import type { KubernetesTarget } from '../../records/target.ts';
 import { layer } from '../../store/records.ts';
 import { modelImageOf, modelSourceOf, packageOf } from './model-source.ts';
@@ -11,7 +11,7 @@ import { ownManifests } from './own/manifests.ts';
 import { placeholders } from './own/placeholders.ts';
 import { renderManifests } from './render.ts';
 import type { ManifestRequest } from './request.ts';
-import { readSource, refuseSource } from './source.ts';
+import { MOST_BYTES, readSource, refuseSource } from './source.ts';
 
 const REFUSED = 'the release cannot run on Kubernetes';
 
@@ -69,6 +69,11 @@ function checkParts({ server, store, config }: ManifestRequest): string[] {
   if (store.client === undefined)
     problems.push(
       `pods pull the model from a registry, and the store is ${store.location}, which no cluster can reach; give input store as oci://HOST/REPOSITORY`,
+    );
+  const bytes = Object.values(variablesOf(config)).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > MOST_BYTES)
+    problems.push(
+      `the configuration has ${bytes} bytes, and a ConfigMap takes ${MOST_BYTES}; leave large values to files`,
     );
   const held = Object.entries(config.config).filter(([, value]) =>
     JSON.stringify(value).includes('@@TRAINYARD_'),

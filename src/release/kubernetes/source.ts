@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts';
 import type { SourceFile } from './rendering.ts';
 
 /** What Kubernetes takes in one ConfigMap, in bytes. */
-const MOST_BYTES = 2 ** 20;
+export const MOST_BYTES = 2 ** 20;
 
 /** The files of a server's source, from the store. */
 export async function readSource(store: Store, program: Manifest): Promise<SourceFile[]> {
