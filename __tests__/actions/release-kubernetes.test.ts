@@ -44,7 +44,7 @@ test('a package with an image is released with its manifests, the same again and
   const of = digestIn(packaged.outputs, 'package');
   const { outputs, summary } = await shop.release(of, inputs());
   const { digest, config, manifest } = await getRecord(store, release, digestIn(outputs, 'release'));
-  expect(config.target).toEqual({ kind: 'kubernetes', namespace: 'ml', port: 8080, replicas: 2 });
+  expect(config.target).toEqual({ kind: 'kubernetes', namespace: 'ml', replicas: 2 });
   const layer = manifest.layers.find(({ mediaType }) => mediaType === MANIFESTS_LAYER);
   const text = (await readBytes(store, layer?.digest ?? digest)).toString();
   expect(manifestList.parse(JSON.parse(text)).map(({ kind }) => kind)).toEqual([

@@ -59,8 +59,8 @@ export const kubernetesTarget = strict({
     .int()
     .min(1)
     .max(65535)
-    .default(8080)
-    .describe('Where the server listens in its container; ${port} in server.command'),
+    .optional()
+    .describe('Where the server listens in its container, ${port} in server.command; without it 8080'),
   replicas: z.int().positive().max(1000).optional().describe('How many pods serve; without it one'),
   model: z
     .union(
@@ -100,7 +100,7 @@ export const kubernetesTarget = strict({
 }).check((context) => {
   const { manifests, ...target } = context.value;
   if (manifests === undefined) return;
-  for (const key of ['replicas', 'model', 'resources', 'user', 'pull-secret'] as const) {
+  for (const key of ['port', 'replicas', 'model', 'resources', 'user', 'pull-secret'] as const) {
     if (target[key] === undefined) continue;
     context.issues.push({
       code: 'custom',

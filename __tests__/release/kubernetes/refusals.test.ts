@@ -157,7 +157,8 @@ describe('the target kubernetes', () => {
   });
 
   test('says once what manifests of one’s own say', () => {
-    expect(problems({ manifests: 'k8s', replicas: 2, model: 'image-volume' })).toEqual([
+    expect(problems({ manifests: 'k8s', port: 80, replicas: 2, model: 'image-volume' })).toEqual([
+      'port: your own manifests say this; leave it out beside manifests',
       'replicas: your own manifests say this; leave it out beside manifests',
       'model: your own manifests say this; leave it out beside manifests',
     ]);

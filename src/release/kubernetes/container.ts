@@ -3,7 +3,7 @@ import { expand } from '../../lib/expand.ts';
 import { byBytes, type JsonObject } from '../../lib/json.ts';
 import { RELEASE } from '../../records/cluster.ts';
 import { resourceNames } from '../../records/cluster-names.ts';
-import { MODELS, SOURCE } from './places.ts';
+import { MODELS, portOf, SOURCE } from './places.ts';
 import type { Rendering } from './rendering.ts';
 
 /** Meanwhile proxies and load balancers hear that the pod goes, and send it nothing more. */
@@ -16,7 +16,7 @@ export const CONTAINER_SECURITY = { allowPrivilegeEscalation: false, capabilitie
 export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
   const { target, server, serverImage, config } = rendering;
   const { requests, limits } = target.resources ?? {};
-  const ready = { httpGet: { path: server.ready, port: target.port }, timeoutSeconds: 5 };
+  const ready = { httpGet: { path: server.ready, port: portOf(target) }, timeoutSeconds: 5 };
   return {
     name: 'server',
     image: serverImage,
@@ -25,7 +25,7 @@ export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
     workingDir: posix.join(SOURCE, server.directory),
     env: variables(rendering),
     envFrom: [{ configMapRef: { name: resourceNames(config.name, config.environment).release } }],
-    ports: [{ name: 'http', containerPort: target.port, protocol: 'TCP' }],
+    ports: [{ name: 'http', containerPort: portOf(target), protocol: 'TCP' }],
     startupProbe: { ...ready, periodSeconds: 1, failureThreshold: Math.ceil(server.readyTimeoutSeconds) },
     readinessProbe: { ...ready, periodSeconds: 2, failureThreshold: 3 },
     lifecycle: { preStop: { sleep: { seconds: LEAVE_SECONDS } } },
@@ -43,7 +43,7 @@ export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
 function commandOf({ server, target, modelFile }: Rendering): string[] {
   const model = posix.join(MODELS, modelFile);
   // Probes and the Service ask the pod at its own address.
-  const places = { model, models: MODELS, host: '0.0.0.0', port: String(target.port) };
+  const places = { model, models: MODELS, host: '0.0.0.0', port: String(portOf(target)) };
   // Kubernetes expands $(NAME) itself, and $$ is its way to write $.
   return expand(server.command, places, 'server.command').map((word) => word.replaceAll('$', '$$$$'));
 }
@@ -54,7 +54,7 @@ function variables({ config, target }: Rendering): JsonObject[] {
   return [
     // A user without a name has no folder of its own.
     { name: 'HOME', value: '/tmp' },
-    { name: 'PORT', value: String(target.port) },
+    { name: 'PORT', value: String(portOf(target)) },
     { name: 'PYTHONUNBUFFERED', value: '1' },
     { name: 'TRAINYARD_RELEASE', value: RELEASE },
     ...config.secrets.map((name) => ({ name, valueFrom: { secretKeyRef: { name: secret, key: name } } })),

@@ -1,6 +1,7 @@
 import { type ClusterObject, RELEASE, RELEASE_ANNOTATION } from '../../records/cluster.ts';
 import { clusterLabels, resourceNames, selectorLabels } from '../../records/cluster-names.ts';
 import { configMap, objectsOf } from './object.ts';
+import { portOf } from './places.ts';
 import { podOf } from './pod.ts';
 import type { Rendering } from './rendering.ts';
 import { sourceData } from './source.ts';
@@ -44,7 +45,7 @@ export function renderManifests(rendering: Rendering): ClusterObject[] {
     object('v1', 'Service', names.service, {
       spec: {
         selector,
-        ports: [{ name: 'http', port: SERVICE_PORT, targetPort: target.port, protocol: 'TCP' }],
+        ports: [{ name: 'http', port: SERVICE_PORT, targetPort: portOf(target), protocol: 'TCP' }],
       },
     }),
   ];
