@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { checkpoint } from './checkpoint.ts';
 import { data } from './data.ts';
+import { deploy } from './deploy.ts';
 import type { Figure } from './figure.ts';
 import { following } from './following.ts';
 import { pack } from './pack.ts';
@@ -24,6 +25,7 @@ const benchmarks: Readonly<Record<string, (length: { isShort: boolean }) => Prom
   data,
   pack,
   transfer,
+  deploy,
 };
 
 /** How often a benchmark is measured at most: another process on the machine may have had the disk or the cores in between. */
