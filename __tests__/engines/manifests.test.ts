@@ -235,6 +235,17 @@ configMapGenerator:
     const message = await refusalOf(released({ target: manifests, commit }));
     expect(message).toMatch(/^k8s\/kustomization\.yaml cannot be built: .*unknown field "noSuchField"/);
     expect(message).not.toContain(folder);
+    const kustomization =
+      'resources: [service.yaml, deployment.yaml]\nimages: [{name: model, newName: other}]\n';
+    const deployment = withModel(DEPLOYMENT).replace('"@@TRAINYARD_SERVER_IMAGE@@"', 'model:1');
+    await repository.commit({
+      'k8s/kustomization.yaml': kustomization,
+      'k8s/deployment.yaml': deployment,
+    });
+    const unpinned = released({ target: manifests, commit: await openCommit(repository.folder, '.') });
+    expect(await refusalOf(unpinned)).toContain(
+      'k8s/kustomization.yaml: spec.template.spec.containers.0.image: the image of container server of Deployment toy-test-@@TRAINYARD_RELEASE_SHORT@@ is other:1; pin it',
+    );
   });
 });
 

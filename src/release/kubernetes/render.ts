@@ -24,7 +24,12 @@ export function renderManifests(rendering: Rendering): ClusterObject[] {
     object('v1', 'ConfigMap', names.source, { immutable: true, binaryData: sourceData(source) }),
     object('policy/v1', 'PodDisruptionBudget', names.release, {
       // A number of pods that must stay would block the drain of a node for ever where there is one pod.
-      spec: { maxUnavailable: 1, selector: { matchLabels: selector } },
+      spec: {
+        maxUnavailable: 1,
+        // A pod that is not ready serves nobody, and may go at any time.
+        unhealthyPodEvictionPolicy: 'AlwaysAllow',
+        selector: { matchLabels: selector },
+      },
     }),
     object('apps/v1', 'Deployment', names.release, {
       spec: {
