@@ -121,6 +121,12 @@ describe('the whole line in one step', () => {
     expect(await answer()).toEqual({ steps: 4, limit: '5' });
   });
 
+  test('holds nothing when what was live before comes again: nobody named it', async () => {
+    expect((await line()).outputs).toMatchObject({ release: first.outputs.release, outcome: 'live' });
+    expect((await line({ params: 'steps: 4' })).outputs.outcome).toBe('live');
+    expect(await answer()).toEqual({ steps: 4, limit: '5' });
+  });
+
   test('stops at the stage that fails, says which, and leaves the live one serving', async () => {
     const { status, outputs, stdout, summary } = await line({ params: 'steps: 1' });
     expect(status).toBe(1);

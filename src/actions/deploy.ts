@@ -12,7 +12,14 @@ import { findApproval } from '../github/approvals.ts';
 import { causeOf } from '../github/cause.ts';
 import { tellDeployment } from '../github/deployments.ts';
 import { flag } from '../github/flag.ts';
-import { optionalText, type Reader, registryInputs, requiredDigest, requiredText } from '../github/inputs.ts';
+import {
+  optional,
+  optionalText,
+  type Reader,
+  registryInputs,
+  requiredDigest,
+  requiredText,
+} from '../github/inputs.ts';
 import { withKubeconfig } from '../github/kubeconfig.ts';
 import { cacheFolder, stateFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
@@ -33,7 +40,7 @@ export const action = defineAction({
     release: releaseOrPrevious,
     name: optionalText,
     environment: optionalText,
-    'by-hand': flag,
+    'by-hand': optional<boolean>(flag),
     lift: flag,
     store: requiredText,
     ...registryInputs,
@@ -41,8 +48,8 @@ export const action = defineAction({
   async run({ store: place, 'by-hand': named, ...inputs }, job) {
     const { env } = job;
     const store = await job.openStore(place, 'store');
-    // At a terminal it is always a person who names a release.
-    const request = { ...inputs, byHand: named || !env.GITHUB_EVENT_NAME };
+    // At a terminal it is a person who names a release, unless it says otherwise.
+    const request = { ...inputs, byHand: named ?? !env.GITHUB_EVENT_NAME };
     const github = { env, token: inputs.token, log: job.log, signal: job.signal };
     const site = await locate(request, siteDeps(store, job));
     const deployed = await deploy(site, request, {

@@ -26,9 +26,10 @@ export const action = defineAction({
   },
   async run(inputs, job) {
     const { project, environment, store } = inputs;
-    const values = new Map(
-      Object.entries({ project, environment, store, handoff: store, params: JSON.stringify(inputs.params) }),
-    );
+    const params = JSON.stringify(inputs.params);
+    // Whatever release the line comes to, nobody named it: it is no roll-back, and holds nothing.
+    const given = { project, environment, store, handoff: store, params, 'by-hand': 'false' };
+    const values = new Map(Object.entries(given));
     // A mistake in its name is told before a training, not after it.
     await readEnvironment(await openCommit(job.workspace, project), environment);
     const outputs = new Map<string, string>();
