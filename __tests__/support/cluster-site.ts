@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { deploy } from '../../src/deploy/deploy.ts';
 import { ClusterSite } from '../../src/deploy/kubernetes/site.ts';
 import type { KubernetesTarget } from '../../src/deploy/kubernetes/target.ts';
+import type { Ledger } from '../../src/deploy/ledger.ts';
 import type { DeployDeps, Deployed } from '../../src/deploy/request.ts';
 import type { Stored } from '../../src/records/kind.ts';
 import type { ReleaseConfig } from '../../src/records/release.ts';
@@ -65,12 +66,19 @@ export interface Tried extends Deployed {
   readonly calls: number;
 }
 
+export interface DeployChanges extends Partial<DeployDeps> {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly who?: string;
+  /** Puts something between a deploy and its ledger. */
+  readonly ledger?: (ledger: Ledger) => Ledger;
+}
+
 /** Deploys a release by its site. */
 export async function deployTo(
   { env }: Pick<Cluster, 'env'>,
   store: Store,
   release: Stored<ReleaseConfig>,
-  changes: Partial<DeployDeps & { env: Readonly<Record<string, string>>; who: string }> = {},
+  changes: DeployChanges = {},
 ): Promise<Tried> {
   const log = recordingLog();
   const variables = { ...process.env, ...env, ...changes.env };
@@ -98,6 +106,8 @@ export async function deployTo(
     byHand: true,
     lift: false,
   };
+  const { ledger } = changes;
+  if (ledger !== undefined) Object.assign(site, { ledger: ledger(site.ledger) });
   return { ...(await deploy(site, request, deps)), log, calls: site.calls };
 }
 

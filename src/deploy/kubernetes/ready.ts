@@ -27,12 +27,13 @@ export interface Wanted {
 export async function whenReady(place: Place, wanted: Wanted, signal: AbortSignal): Promise<readonly Pod[]> {
   const end = new AbortController();
   const until = AbortSignal.any([signal, end.signal]);
-  const seen: Seen = { pods: [], workloads: new Map(), warnings: new Map() };
+  const seen: Seen = { pods: [], workloads: new Map(), warnings: new Map(), told: new Set() };
   const { manifests } = wanted;
   const kinds = new Map(manifests.own.filter(isWorkload).map((object) => [object.kind, object]));
   const query = { labelSelector: selectorOf(place, manifests.release) };
   return new Promise<readonly Pod[]>((resolve, reject) => {
     const look = (): void => {
+      tell(place, wanted, seen);
       const judged = judge(wanted, kinds.size, seen);
       if (judged === undefined) return;
       if ('ready' in judged) resolve(judged.ready);
@@ -71,6 +72,16 @@ interface Seen {
   /** By kind; absent for one that was not listed yet. */
   readonly workloads: Map<string, readonly Workload[]>;
   readonly warnings: Warnings;
+  readonly told: Set<string>;
+}
+
+/** Says why pods are not ready yet, once each. */
+function tell({ log }: Place, wanted: Wanted, { pods, workloads, told }: Seen): void {
+  for (const one of pods.filter((some) => isMeant(some, wanted, [...workloads.values()].flat()))) {
+    const { text = '' } = reasonOf(one) ?? {};
+    if (text !== '' && !told.has(text)) log.info(text);
+    told.add(text);
+  }
 }
 
 /** It will not be ready. */
