@@ -12,14 +12,8 @@ import type { ReleaseConfig } from '../../src/records/release.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import {
-  clusterStore,
-  deployTo,
-  type ModelChoices,
-  objectsOf,
-  onTarget,
-  putModel,
-} from '../support/cluster-site.ts';
+import { type ModelChoices, putModel } from '../support/cluster-models.ts';
+import { clusterStore, deployTo, objectsOf, onTarget } from '../support/cluster-site.ts';
 import { recordingLog } from '../support/log.ts';
 
 const environment = 'test';

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { hexOf } from '../../src/lib/digest.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { clusterStore, deployTo, golden, objectsOf, onTarget, putModel } from '../support/cluster-site.ts';
+import { golden, putModel } from '../support/cluster-models.ts';
+import { clusterStore, deployTo, objectsOf, onTarget } from '../support/cluster-site.ts';
 
 const { signal } = new AbortController();
 /** What our own part of a roll-out may ask of the API server: all that is new, watched, proved, and the old removed. */

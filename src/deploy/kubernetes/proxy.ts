@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment } from '../../lib/environment.ts';
 import { codeOf, isError, MachineError, UserError } from '../../lib/errors.ts';
+import { holderOf, lives } from '../../lib/holder.ts';
 import { type Group, startGroup } from '../../lib/process.ts';
 
 export interface ProxyOptions {
@@ -16,6 +17,8 @@ export interface ProxyOptions {
 }
 
 const READY_SECONDS = 30;
+/** How the folders of sockets begin; their process follows. */
+const FOLDERS = 'trainyard-k8s-';
 /** What the job says to this action alone. */
 const OF_THE_ACTION = /^(INPUT|STATE)_/;
 
@@ -35,7 +38,9 @@ export class KubectlProxy {
 
   /** Starts it. @throws UserError when there is no kubectl, or the context is unknown */
   static async start(options: ProxyOptions): Promise<KubectlProxy> {
-    const proxy = new KubectlProxy(options, await mkdtemp(join(options.scratch, 'k8s-')));
+    await sweep(options.scratch);
+    const mine = `${FOLDERS}${await holderOf(process.pid)}-`;
+    const proxy = new KubectlProxy(options, await mkdtemp(join(options.scratch, mine)));
     try {
       await proxy.socket();
       return proxy;
@@ -94,6 +99,15 @@ export class KubectlProxy {
     return start(argv).catch((error: unknown) => {
       throw isError(error) && codeOf(error.cause) === 'ENOENT' ? noKubectl(error) : error;
     });
+  }
+}
+
+/** Removes what deploys that were killed have left; what is not ours stays. */
+async function sweep(scratch: string): Promise<void> {
+  for (const name of await readdir(scratch)) {
+    const [, holder] = name.startsWith(FOLDERS) ? (/-(\d+-\d+)-\w+$/.exec(name) ?? []) : [];
+    if (holder !== undefined && !(await lives(holder)))
+      await rm(join(scratch, name), { recursive: true, force: true }).catch(() => {});
   }
 }
 
