@@ -5,6 +5,7 @@ import { data } from './data.ts';
 import { deploy } from './deploy.ts';
 import type { Figure } from './figure.ts';
 import { following } from './following.ts';
+import { kubernetes } from './kubernetes.ts';
 import { pack } from './pack.ts';
 import { sizes } from './size.ts';
 import { stages } from './stages.ts';
@@ -26,6 +27,7 @@ const benchmarks: Readonly<Record<string, (length: { isShort: boolean }) => Prom
   pack,
   transfer,
   deploy,
+  kubernetes,
 };
 
 /** How often a benchmark is measured at most: another process on the machine may have had the disk or the cores in between. */

@@ -8,7 +8,8 @@ import { hexOf } from '../../src/lib/digest.ts';
 import { openCommit } from '../../src/source/commit.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { clusterStore, deployTo, putModel } from '../support/cluster-site.ts';
+import { putModel } from '../support/cluster-models.ts';
+import { clusterStore, deployTo } from '../support/cluster-site.ts';
 import { blocksOf } from '../support/documents.ts';
 import { makeRepository } from '../support/project.ts';
 
