@@ -100,55 +100,66 @@ describe('the disk of the target is full', () => {
     ['probing', 'refused'],
     ['switching', 'rolled-back'],
     ['watching', 'rolled-back'],
-  ])('while %s: it is undone, and the next deploy records that and goes all the way', async (step, outcome) => {
-    await onDisk('state');
-    const deploying = deployUntil('state', (next, isWritten) => isWritten && next.journal?.step === step);
-    await expect(deploying).rejects.toThrow(
-      new RegExp(`^${NAMED}release ${two.slice(7, 19)} is ${outcome}, but no record of that could be written`),
-    );
-    expect(await machine.served()).toMatchObject({ release: one, state: 'up' });
-    await until(async () => (await processesOf(machine.state)).length === 2);
-    expect(await machine.front.status()).not.toHaveProperty('previous');
-    await rm(filler('state'));
-    expect(outcomeOf(await machine.deploy(two))).toEqual(['live', one]);
-    expect((await toldBy(machine)).map((event) => [event.release, event.outcome])).toEqual([
-      [one, 'live'],
-      [two, 'interrupted'],
-      [two, 'live'],
-    ]);
-    expect(await memoryOf(machine)).toEqual({ live: { release: two, token: 3 } });
-  });
+  ])(
+    'while %s: it is undone, and the next deploy records that and goes all the way',
+    async (step, outcome) => {
+      await onDisk('state');
+      const deploying = deployUntil('state', (next, isWritten) => isWritten && next.journal?.step === step);
+      await expect(deploying).rejects.toThrow(
+        new RegExp(
+          `^${NAMED}release ${two.slice(7, 19)} is ${outcome}, but no record of that could be written`,
+        ),
+      );
+      expect(await machine.served()).toMatchObject({ release: one, state: 'up' });
+      await until(async () => (await processesOf(machine.state)).length === 2);
+      expect(await machine.front.status()).not.toHaveProperty('previous');
+      await rm(filler('state'));
+      expect(outcomeOf(await machine.deploy(two))).toEqual(['live', one]);
+      expect((await toldBy(machine)).map((event) => [event.release, event.outcome])).toEqual([
+        [one, 'live'],
+        [two, 'interrupted'],
+        [two, 'live'],
+      ]);
+      expect(await memoryOf(machine)).toEqual({ live: { release: two, token: 3 } });
+    },
+  );
 
   const last: readonly [string, (next: Memory, isWritten: boolean) => boolean][] = [
     ['committing', (next, isWritten) => isWritten && next.journal?.step === 'committing'],
     ['recording', (next, isWritten) => isWritten && next.journal?.step === 'recording'],
     ['forgetting the journal', (next) => next.journal === undefined],
   ];
-  onSmallDisk.each(last)('while %s: the new one serves, and the next deploy records it', async (_, isTime) => {
-    await onDisk('state');
-    await expect(deployUntil('state', isTime)).rejects.toThrow(new RegExp(`^${NAMED}`));
-    expect(await machine.served()).toMatchObject({ release: two, state: 'up' });
-    await rm(filler('state'));
-    expect(outcomeOf(await machine.deploy(two))).toEqual(['unchanged', two]);
-    expect((await toldBy(machine)).map((event) => [event.release, event.outcome])).toEqual([
-      [one, 'live'],
-      [two, 'live'],
-      [two, 'unchanged'],
-    ]);
-    expect(await processesOf(machine.state)).toHaveLength(2);
-  });
+  onSmallDisk.each(last)(
+    'while %s: the new one serves, and the next deploy records it',
+    async (_, isTime) => {
+      await onDisk('state');
+      await expect(deployUntil('state', isTime)).rejects.toThrow(new RegExp(`^${NAMED}`));
+      expect(await machine.served()).toMatchObject({ release: two, state: 'up' });
+      await rm(filler('state'));
+      expect(outcomeOf(await machine.deploy(two))).toEqual(['unchanged', two]);
+      expect((await toldBy(machine)).map((event) => [event.release, event.outcome])).toEqual([
+        [one, 'live'],
+        [two, 'live'],
+        [two, 'unchanged'],
+      ]);
+      expect(await processesOf(machine.state)).toHaveLength(2);
+    },
+  );
 });
 
-onSmallDisk('the disk of the store is full: the release serves, and why the store does not know is told', async () => {
-  await onDisk('yard');
-  const { rollout, unrecorded } = await deployUntil(
-    'yard',
-    (next, isWritten) => isWritten && next.journal?.step === 'recording',
-  );
-  expect(rollout.outcome).toBe('live');
-  expect(unrecorded).toContain('ENOSPC');
-  expect((await machine.served()).release).toBe(two);
-  await rm(filler('yard'));
-  const again = await machine.deploy(two);
-  expect([again.rollout.outcome, again.unrecorded]).toEqual(['unchanged', undefined]);
-});
+onSmallDisk(
+  'the disk of the store is full: the release serves, and why the store does not know is told',
+  async () => {
+    await onDisk('yard');
+    const { rollout, unrecorded } = await deployUntil(
+      'yard',
+      (next, isWritten) => isWritten && next.journal?.step === 'recording',
+    );
+    expect(rollout.outcome).toBe('live');
+    expect(unrecorded).toContain('ENOSPC');
+    expect((await machine.served()).release).toBe(two);
+    await rm(filler('yard'));
+    const again = await machine.deploy(two);
+    expect([again.rollout.outcome, again.unrecorded]).toEqual(['unchanged', undefined]);
+  },
+);

@@ -1,10 +1,11 @@
 /**
  * A deploy of its own process, which sends itself a signal once a step is written. Arguments: the machine's folder, the release, the
- * step, the signal. CLOCK_HOURS sets its clock forward, or back.
+ * step, the signal. It is cancelled as an action is. CLOCK_HOURS sets its clock forward, or back.
  */
 import { deploy } from '../../src/deploy/deploy.ts';
 import { locate } from '../../src/deploy/locate.ts';
 import type { Site } from '../../src/deploy/site.ts';
+import { cancellation } from '../../src/github/place.ts';
 import { parseDigest } from '../../src/lib/digest.ts';
 import { killedAfter } from './killed-after.ts';
 import { machineDeps } from './machine-deps.ts';
@@ -17,7 +18,7 @@ globalThis.Date = new Proxy(Date, {
   get: (real, key) => (key === 'now' ? () => real.now() + ahead : Reflect.get(real, key)),
 });
 
-const deps = machineDeps(root);
+const deps = { ...machineDeps(root), signal: cancellation() };
 const request = {
   release: parseDigest(release, 'release'),
   name: undefined,
