@@ -9,6 +9,12 @@ if (MODE === 'dies') {
   console.error('Traceback: no such layer');
   process.exit(7);
 }
+if (MODE === 'shouts') {
+  for (let line = 0; line < 60; line++) console.log('€'.repeat(16_000));
+  // What is printed to a pipe is on its way for a moment.
+  setTimeout(() => process.exit(7), 500);
+}
+if (MODE === 'crashes') setTimeout(() => process.exit(3), 1500);
 if (MODE === 'daemon') {
   const daemon = spawn('sleep', ['97'], { detached: true, stdio: 'ignore' });
   console.log(`daemon ${daemon.pid}`);
@@ -24,6 +30,7 @@ const server = createServer(async (request, answer) => {
       .end(JSON.stringify(body));
   let text = '';
   for await (const chunk of request) text += chunk;
+  if (MODE === 'flaps' && ++asked % 3 === 0) return json({ error: 'not just now' }, 503);
   switch (url.pathname) {
     case '/ready':
       return MODE === 'hangs' ? undefined : json({});
@@ -57,4 +64,4 @@ server.on('upgrade', (_request, socket) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
   socket.on('data', (bytes) => socket.write(`${release} ${bytes}`));
 });
-server.listen(MODE === 'elsewhere' ? 0 : Number(PORT), '127.0.0.1');
+if (MODE !== 'shouts') server.listen(MODE === 'elsewhere' ? 0 : Number(PORT), '127.0.0.1');

@@ -27,7 +27,9 @@ export async function restore(
   const fail = (error: unknown): void =>
     note({ name: 'the one before', passed: false, detail: messageOf(error) });
   try {
-    await (switched ? target.revert() : target.abandon());
+    if (switched) await target.revert();
+    // A switch that failed has left it where it was.
+    await target.abandon();
     if (before !== null) {
       (await proveServing(target, before, await probesOf(before))).forEach(tell);
       return { proved: true };
