@@ -7,6 +7,7 @@ import type { Figure } from './figure.ts';
 import { following } from './following.ts';
 import { kubernetes } from './kubernetes.ts';
 import { pack } from './pack.ts';
+import { releaseConfig } from './release.ts';
 import { sizes } from './size.ts';
 import { stages } from './stages.ts';
 import { start } from './start.ts';
@@ -19,6 +20,7 @@ const benchmarks: Readonly<Record<string, (length: { isShort: boolean }) => Prom
   start,
   size: sizes,
   stages,
+  release: releaseConfig,
   following,
   telemetry,
   training,

@@ -46,6 +46,19 @@ describe('inputs', () => {
     );
   });
 
+  test('a mapping is JSON as GitHub writes it, or as people do, and has no key twice', () => {
+    const vars = { A: 'x\ny', B: '1', __proto__: { C: 1 } };
+    for (const text of [
+      JSON.stringify(vars),
+      JSON.stringify(vars, null, 2),
+      `${JSON.stringify(vars, null, 2)}\n`,
+      '{A: "x\\ny", B: "1"}',
+    ])
+      expect(mapping(text, 'vars')).toEqual({ A: 'x\ny', B: '1' });
+    for (const text of ['{"A": 1, "A": 2}', '{"A":1,"A":2}', 'A: 1\nA: 2'])
+      expect(() => mapping(text, 'vars')).toThrow('input vars is neither JSON nor YAML');
+  });
+
   test('a mapping of countless levels is refused before it is read', () => {
     expect(() => mapping(`a: ${'['.repeat(20_000)}`, 'params')).toThrow(
       'input params has more than 50 levels',

@@ -35,14 +35,60 @@ describe('a configuration schema', () => {
     ]);
   });
 
-  test.each([{ properties: [] }, { type: 'nothing' }, { properties: { A: 3 } }, { $ref: '#/missing' }])(
-    'that cannot be used is refused: %j',
-    (schema) => {
-      expect(() => readConfigSchema(schema)).toThrow(
-        /^the configuration schema in the package \(server\.config\) cannot be used/,
-      );
-    },
-  );
+  test('tells what is missing inside a value by the key of that value, and takes no value where none may be', () => {
+    const schema = readConfigSchema({
+      properties: { DB: { type: 'object', required: ['host'], additionalProperties: false }, NEVER: false },
+    });
+    expect(schema.validate({ DB: { port: 1 }, NEVER: 1 })).toEqual([
+      { key: 'DB', message: "must have required property 'host'" },
+      { key: 'DB', message: 'must NOT have additional properties' },
+      { key: 'NEVER', message: 'must NOT be valid' },
+    ]);
+  });
+
+  test.each(['#/properties/C', '#/$defs/text'])('may let properties refer to others: %s', ($ref) => {
+    const schema = readConfigSchema({
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      $defs: { port: { type: 'integer', maximum: 65535 }, text: { type: 'string' } },
+      properties: {
+        A: { $ref: '#/$defs/port' },
+        B: { type: 'array', items: { $ref } },
+        C: { type: 'string', description: 'A name.' },
+        D: { type: 'string', description: 'Another one.' },
+      },
+      additionalProperties: false,
+      minProperties: 1,
+    });
+    expect(schema.validate({ A: 1, B: ['x'], C: 'y', D: 'z' })).toEqual([]);
+    const mistakes = schema.validate({ A: 70_000, B: [1], C: 2, D: 3, E: 4 });
+    expect(mistakes).toHaveLength(5);
+    expect(mistakes).toEqual(
+      expect.arrayContaining([
+        { key: 'E', message: 'is not declared by the server' },
+        { key: 'A', message: 'must be <= 65535' },
+        ...['B', 'C', 'D'].map((key) => ({ key, message: 'must be string' })),
+      ]),
+    );
+    expect(schema.validate({})).toEqual([{ key: '', message: 'must NOT have fewer than 1 properties' }]);
+  });
+
+  test.each([
+    { properties: [] },
+    { type: 'nothing' },
+    { properties: { A: 3 } },
+    { $ref: '#/missing' },
+    { required: 'A' },
+    { properties: { A: { type: 'intger' } } },
+    { properties: { A: { minimum: '3' } } },
+    { properties: { A: { pattern: '(' } } },
+    { properties: { A: { enum: 'x' } } },
+    { properties: { A: { items: { maxLength: {} } } } },
+    { properties: { A: { anyOf: {} } } },
+  ])('that cannot be used is refused: %j', (schema) => {
+    expect(() => readConfigSchema(schema)).toThrow(
+      /^the configuration schema in the package \(server\.config\) cannot be used/,
+    );
+  });
 });
 
 describe('coerce', () => {

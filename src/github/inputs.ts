@@ -2,7 +2,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { type Digest, parseDigest } from '../lib/digest.ts';
 import { messageOf, UserError, userErrors } from '../lib/errors.ts';
-import { type JsonObject, json } from '../lib/json.ts';
+import { type JsonObject, json, tryJson } from '../lib/json.ts';
 import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
 import { flag } from './flag.ts';
 
@@ -21,9 +21,9 @@ const digest: Reader<Digest> = (value, name) => parseDigest(value, `input ${name
 export const mapping: Reader<JsonObject> = (value, name) => {
   if (value.trim() === '') return {};
   if (isTooDeep(value)) throw new UserError(`input ${name} has more than ${DEEPEST} levels`);
-  let parsed: unknown;
+  let parsed = writtenJson(value);
   try {
-    parsed = parse(value, { maxAliasCount: 20, prettyErrors: false });
+    parsed ??= parse(value, { maxAliasCount: 20, prettyErrors: false });
   } catch (cause) {
     throw new UserError(`input ${name} is neither JSON nor YAML`, { cause });
   }
@@ -32,6 +32,14 @@ export const mapping: Reader<JsonObject> = (value, name) => {
     throw new UserError(`input ${name} must be a mapping of names to values, as JSON or YAML`);
   return result.data;
 };
+
+/** JSON as programs write it, GitHub's `toJSON` too: no key is there twice, and it needs no parser that knows of places. */
+function writtenJson(text: string): unknown {
+  const value = tryJson(text);
+  return [undefined, 2].some((space) => JSON.stringify(value, null, space) === text.trim())
+    ? value
+    : undefined;
+}
 
 const commit: Reader<string> = (value, name) => {
   if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(value)) return value;

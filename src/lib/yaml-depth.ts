@@ -14,6 +14,7 @@ interface Token {
  * thousand brackets ends the whole process by it.
  */
 export function isTooDeep(text: string): boolean {
+  if (deepestPossible(text) <= DEEPEST) return false;
   const open: (readonly [token: Token, depth: number])[] = [];
   const enter = (inside: unknown, depth: number): void => {
     if (typeof inside === 'object' && inside !== null) open.push([inside, depth]);
@@ -30,4 +31,17 @@ export function isTooDeep(text: string): boolean {
     }
   }
   return false;
+}
+
+/** More levels than a text can have, counted without parsing it: nearly every file stays below the limit by that already. */
+function deepestPossible(text: string): number {
+  const flow = text.match(/[[{]/g)?.length ?? 0;
+  let block = 0;
+  // A line begins one level for each of its indicators. Of the levels around it each is indented, or is a list beside its key.
+  for (const line of text.split(/[\r\n]+/)) {
+    const indentation = /^[ \t]*/.exec(line)?.[0].length ?? 0;
+    const indicators = line.match(/[-?:](?=\s|$)/g)?.length ?? 0;
+    block = Math.max(block, 2 * indentation + 2 * indicators);
+  }
+  return flow + block;
 }

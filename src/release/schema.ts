@@ -1,13 +1,13 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { z } from 'zod';
 import { UserError } from '../lib/errors.ts';
 import { type Json, type JsonObject, json } from '../lib/json.ts';
+import { compileObject } from './validator.ts';
 
 /** What of a property matters here; any JSON Schema may stand there, a boolean included. */
 const property = z
   .union([z.boolean(), z.looseObject({})])
-  .transform((schema) => (typeof schema === 'boolean' ? {} : schema))
+  .transform((schema) => (typeof schema !== 'boolean' ? schema : schema ? {} : { not: {} }))
   .pipe(
     z.looseObject({
       type: json.optional(),
@@ -40,26 +40,21 @@ export function readConfigSchema(schema: JsonObject): ConfigSchema {
   const { data: parsed, error } = objectSchema.safeParse(schema);
   if (parsed === undefined) throw notUsable(error);
   const isSecret = (key: string): boolean => parsed.properties[key]?.writeOnly === true;
-  const withoutSecrets = {
-    ...schema,
-    properties: Object.fromEntries(Object.entries(parsed.properties).filter(([key]) => !isSecret(key))),
-    required: parsed.required.filter((key) => !isSecret(key)),
-  };
-  const validate = compile(withoutSecrets);
+  const open = Object.entries(parsed.properties).filter(([key]) => !isSecret(key));
+  const required = parsed.required.filter((key) => !isSecret(key));
+  const validate = compile({ ...schema, required }, Object.fromEntries(open));
   return {
     declared: parsed.properties,
     requiredSecrets: parsed.required.filter(isSecret),
     closed: parsed.additionalProperties === false,
     isSecret,
-    validate: (config) => (validate(config) ? [] : (validate.errors ?? []).map(describe)),
+    validate: (config) => validate(config).map(describe),
   };
 }
 
-function compile(schema: object) {
-  const ajv = new Ajv2020({ allErrors: true, strict: false });
-  formats.default(ajv);
+function compile(...schema: Parameters<typeof compileObject>): ReturnType<typeof compileObject> {
   try {
-    return ajv.compile(schema);
+    return compileObject(...schema);
   } catch (cause) {
     throw notUsable(cause);
   }
@@ -78,9 +73,9 @@ function describe({ keyword, params, instancePath, message = 'is not allowed' }:
 } {
   const parameters = z.record(z.string(), json).parse(params);
   const key = instancePath.split('/')[1] ?? '';
-  if (keyword === 'required')
+  if (instancePath === '' && keyword === 'required')
     return { key: String(parameters.missingProperty), message: 'is required and has no value' };
-  if (keyword === 'additionalProperties')
+  if (instancePath === '' && keyword === 'additionalProperties')
     return { key: String(parameters.additionalProperty), message: 'is not declared by the server' };
   const allowed = keyword === 'enum' ? `: ${JSON.stringify(parameters.allowedValues)}` : '';
   return { key, message: `${message}${allowed}` };

@@ -1,13 +1,14 @@
 import {
   type Document,
   isMap,
-  isPair,
   isScalar,
   LineCounter,
+  type Pair,
   parseAllDocuments,
   parseDocument,
   type Tags,
   visit,
+  type YAMLMap,
 } from 'yaml';
 import { UserError, userErrors } from '../lib/errors.ts';
 import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
@@ -71,10 +72,23 @@ function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): 
     },
   });
   if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
+  const pairOf = pairFinder();
   return {
     file,
     value: toValue(document, file),
-    place: (path, key) => at(offsetOf(document.contents, path, key)),
+    place: (path, key) => at(offsetOf(document.contents, path, key, pairOf)),
+  };
+}
+
+type PairOf = (map: YAMLMap, key: string) => Pair | undefined;
+
+/** Finds the pairs of maps by key; each map is gone through once, since there may be a question for each of many keys. */
+function pairFinder(): PairOf {
+  const known = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
+  return (map, key) => {
+    const pairs = known.get(map) ?? new Map(map.items.map((pair) => [String(pair.key), pair]));
+    known.set(map, pairs);
+    return pairs.get(key);
   };
 }
 
@@ -87,13 +101,13 @@ function toValue(document: Document.Parsed, file: string): unknown {
 }
 
 /** The offset of the node at a path, of the key `key` in it, or of the nearest node around it. */
-function offsetOf(contents: unknown, path: Path, key?: string): number {
+function offsetOf(contents: unknown, path: Path, key: string | undefined, pairOf: PairOf): number {
   let node = contents;
   let offset = rangeOf(node);
   for (const part of key === undefined ? path : [...path, key]) {
     const last = part === key;
     if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && String(item.key) === String(part));
+      const pair = pairOf(node, String(part));
       if (pair === undefined) break;
       offset = rangeOf(last ? pair.key : pair.value) || rangeOf(pair.key);
       node = pair.value;
