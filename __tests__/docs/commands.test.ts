@@ -89,7 +89,7 @@ const SEEN: Readonly<Record<string, readonly RegExp[]>> = {
   'docs/data.md': [/"reference": "\/.*\/yard@sha256:\w{64}"/],
   'docs/deploy.md': [/nothing to train/, /^Before: .*previous/m, /"pid":\d+/],
   'docs/environments.md': [
-    /THRESHOLD = 0\.7 \(environments\/canary\.yml:3:21\)/,
+    /THRESHOLD = 0\.7 \(examples\/digits\/environments\/canary\.yml:3:21\)/,
     /"unchanged": "false"[\s\S]*Is THRESHOLD meant\?[\s\S]*"unchanged": "true"/,
   ],
   'docs/rollback.md': [

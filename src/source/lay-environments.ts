@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { YamlSource } from './yaml-source.ts';
 
 /** A value of a base that has no effect, since another one lies over it. */
@@ -86,22 +87,18 @@ function lay(name: string, over: Section, under: Section | undefined): Section {
   return { ...over, entries: [...under.entries.filter((entry) => !names.has(entry.name)), ...over.entries] };
 }
 
-/** What of the lower section is no longer there. */
+/** What of the lower section is no longer there. The same value once more is no loss. */
 function lost(section: string, under: Section | undefined, laid: Section): Overlaid[] {
   if (under === undefined) return [];
   if (under.entries === undefined || laid.entries === undefined)
     return [{ what: section, place: under.from.place([section]), by: laid.from.place([section]) }];
-  const kept = new Set(laid.entries);
-  return under.entries
-    .filter((entry) => !kept.has(entry))
-    .map((entry) => {
-      const other = laid.entries?.find(({ name }) => name === entry.name);
-      return {
-        what: `${section}.${entry.name}`,
-        place: entry.from.place(entry.path),
-        by: other === undefined ? laid.from.place([section]) : other.from.place(other.path),
-      };
-    });
+  const kept = new Map(laid.entries.map((entry) => [entry.name, entry]));
+  return under.entries.flatMap((entry) => {
+    const other = kept.get(entry.name);
+    if (other !== undefined && isDeepStrictEqual(other.value, entry.value)) return [];
+    const by = other === undefined ? laid.from.place([section]) : other.from.place(other.path);
+    return [{ what: `${section}.${entry.name}`, place: entry.from.place(entry.path), by }];
+  });
 }
 
 function asValue({ value, entries }: Section): unknown {
