@@ -57,9 +57,8 @@ describe('the deploy of a release that is well', () => {
   const finished = ['committing', 'recording', 'recorded'] as const;
 
   test('every step is among those below', () => {
-    expect([...undone, ...finished, 'undoing'].filter((name) => name !== 'recorded').sort()).toEqual(
-      [...step.options].sort(),
-    );
+    const below = [...undone, ...finished, 'undoing'].filter((name) => name !== 'recorded');
+    expect(new Set(below)).toEqual(new Set(step.options));
   });
 
   test.each(undone)('killed while %s: the next one undoes it and goes all the way', async (what) => {
