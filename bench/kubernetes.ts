@@ -44,7 +44,7 @@ export async function kubernetes({ isShort }: { isShort: boolean }): Promise<Fig
       {
         name: 'kubernetes: requests to the API server',
         measured: calls,
-        limit: 110,
+        limit: 80,
         unit: 'requests',
         how: 'a whole deploy that takes the place of another release',
       },

@@ -9,7 +9,7 @@ import { clusterStore, deployTo, objectsOf, onTarget } from '../support/cluster-
 
 const { signal } = new AbortController();
 /** What our own part of a roll-out may ask of the API server: all that is new, watched, proved, and the old removed. */
-const MOST_CALLS = 110;
+const MOST_CALLS = 80;
 
 let cluster: Cluster;
 let store: Store;

@@ -25,6 +25,8 @@ export class ApiServer {
   readonly requests: string[] = [];
   readonly log = recordingLog();
   behaviour: Behaviour = 'answers';
+  /** What its user may not do, as `METHOD /path`. */
+  forbidden: RegExp | undefined;
   #version = 0;
   readonly #watching = new Set<{ path: string; answer: ServerResponse }>();
   readonly #server = createServer((request, answer) => void this.#serve(request, answer));
@@ -104,6 +106,7 @@ export class ApiServer {
       code,
       { kind: 'Status', apiVersion: 'v1', reason, message: `${method} ${path}: ${reason}` },
     ];
+    if (this.forbidden?.test(`${method} ${path}`)) return refuse(403, 'Forbidden');
     if (method === 'GET') {
       if (found !== undefined) return [200, found];
       const items = [...this.objects].filter(([key]) => key.startsWith(`${path}/`)).map(([, one]) => one);

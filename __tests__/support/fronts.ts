@@ -10,8 +10,8 @@ import type { FrontStatus, ServerSpec } from '../../src/deploy/process/protocol.
 import { type Digest, digestOf, digestOfFile } from '../../src/lib/digest.ts';
 import { ask, type HttpAnswer, type HttpRequest } from '../../src/lib/http.ts';
 import { endProcessesOf } from './processes.ts';
+import { SERVER } from './server-file.ts';
 
-export const SERVER = join(import.meta.dirname, 'server.mjs');
 const FRONT = join(import.meta.dirname, 'front-main.ts');
 
 /** Two that differ, for tests that need names only. */

@@ -9,8 +9,8 @@ import { source } from '../../src/records/source.ts';
 import { trainingOf } from '../../src/records/training.ts';
 import { layer, putRecord } from '../../src/store/records.ts';
 import type { Store } from '../../src/store/store.ts';
-import { SERVER } from './fronts.ts';
 import { putServer, putTrainer } from './programs.ts';
+import { SERVER } from './server-file.ts';
 
 export interface ReleaseChoices {
   readonly port: number;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
 import { ensureFront } from '../../../src/deploy/process/launch.ts';
-import { benches, isRunning, json, RELEASES, SERVER, until } from '../../support/fronts.ts';
+import { benches, isRunning, json, RELEASES, until } from '../../support/fronts.ts';
 import { processesOf } from '../../support/processes.ts';
+import { SERVER } from '../../support/server-file.ts';
 
 // Each test starts several processes, on machines that may be busy.
 jest.setTimeout(120_000);

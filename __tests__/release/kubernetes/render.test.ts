@@ -10,9 +10,9 @@ import { kubernetesTarget } from '../../../src/records/target.ts';
 import { findImage } from '../../../src/store/find-image.ts';
 import { readBytes } from '../../../src/store/records.ts';
 import { type ClusterChoices, putClusterRelease } from '../../support/cluster-releases.ts';
-import { SERVER } from '../../support/fronts.ts';
 import { registryStores } from '../../support/registries.ts';
 import { startRegistry } from '../../support/registry.ts';
+import { SERVER } from '../../support/server-file.ts';
 
 const IMAGE = `ghcr.io/acme/server@sha256:${'5'.repeat(64)}`;
 const ORAS = `ghcr.io/acme/oras@sha256:${'6'.repeat(64)}`;

@@ -1,4 +1,5 @@
 import type { Digest } from '../../lib/digest.ts';
+import { UserError } from '../../lib/errors.ts';
 import { RELEASE_LABEL } from '../../records/cluster.ts';
 import type { Manifests } from './manifests.ts';
 import { type Place, selectorOf, shortOf } from './place.ts';
@@ -27,10 +28,19 @@ export async function removeOthers(place: Place, kept: readonly Digest[]): Promi
 }
 
 async function removeKinds(
-  { api, resources }: Place,
+  { api, resources, log }: Place,
   kinds: readonly { apiVersion: string; kind: string }[],
   labelSelector: string,
 ): Promise<void> {
   const folders = await Promise.all(kinds.map((kind) => resources.folderOf(kind)));
-  await Promise.all([...new Set(folders)].map((folder) => api.remove(folder, { labelSelector })));
+  const removals = [...new Set(folders)].map(async (folder) => {
+    try {
+      await api.remove(folder, { labelSelector });
+    } catch (error) {
+      // What is left serves nobody; a release that serves must not fail for it.
+      if (!(error instanceof UserError)) throw error;
+      log.warning(`what is no longer needed is left, to be removed by hand: ${error.message}`);
+    }
+  });
+  await Promise.all(removals);
 }
