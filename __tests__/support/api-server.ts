@@ -1,6 +1,6 @@
 /**
  * A stand-in for the API server behind `kubectl proxy`, for what a real one can't be made to do: it keeps objects by path with their
- * versions, can be gone, and can take a request without answering it. It knows no kinds, admits all, and runs nothing.
+ * versions, selects by labels, can be gone, and can take a request without answering it. It knows no kinds, admits all, and runs nothing.
  */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,12 +13,23 @@ import { Api } from '../../src/deploy/kubernetes/api.ts';
 import { recordingLog } from './log.ts';
 
 const anObject = z.looseObject({
-  metadata: z.looseObject({ name: z.string(), resourceVersion: z.string().optional() }),
+  metadata: z.looseObject({
+    name: z.string(),
+    resourceVersion: z.string().optional(),
+    labels: z.record(z.string(), z.string()).optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
   data: z.record(z.string(), z.string()).optional(),
 });
 type AnObject = z.infer<typeof anObject>;
 
 type Behaviour = 'answers' | 'is gone' | 'takes writes and never answers them';
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly selector: string;
+}
 
 export class ApiServer {
   readonly objects = new Map<string, AnObject>();
@@ -93,14 +104,23 @@ export class ApiServer {
       answer.writeHead(200, { 'audit-id': '1' }).flushHeaders();
       return void this.#watching.add({ path, answer });
     }
-    const [status, result] = this.#act(request.method ?? '', path, body);
+    const isApply = request.headers['content-type'] === 'application/apply-patch+yaml';
+    const method = isApply ? 'APPLY' : (request.method ?? '');
+    const asked = { method, path, selector: searchParams.get('labelSelector') ?? '' };
+    const [status, result] = searchParams.has('dryRun') ? [200, JSON.parse(body)] : this.#act(asked, body);
     if (this.behaviour === 'takes writes and never answers them' && request.method !== 'GET')
       return void request.socket.destroy();
     answer.writeHead(status, { 'audit-id': '1', 'content-type': 'application/json' });
     answer.end(JSON.stringify(result));
   }
 
-  #act(method: string, path: string, body: string): [number, unknown] {
+  #selected(path: string, selector: string): [string, AnObject][] {
+    return [...this.objects].filter(
+      ([key, { metadata }]) => key.startsWith(`${path}/`) && isSelected(metadata.labels ?? {}, selector),
+    );
+  }
+
+  #act({ method, path, selector }: Asked, body: string): [number, unknown] {
     const found = this.objects.get(path);
     const refuse = (code: number, reason: string): [number, unknown] => [
       code,
@@ -109,12 +129,13 @@ export class ApiServer {
     if (this.forbidden?.test(`${method} ${path}`)) return refuse(403, 'Forbidden');
     if (method === 'GET') {
       if (found !== undefined) return [200, found];
-      const items = [...this.objects].filter(([key]) => key.startsWith(`${path}/`)).map(([, one]) => one);
+      const items = this.#selected(path, selector).map(([, one]) => one);
       if (!/s$/.test(path)) return refuse(404, 'NotFound');
       return [200, { metadata: { resourceVersion: String(this.#version) }, items }];
     }
     if (method === 'DELETE') {
       this.remove(path);
+      for (const [key] of selector === '' ? [] : this.#selected(path, selector)) this.remove(key);
       return [200, {}];
     }
     const given = anObject.partial().parse(JSON.parse(body));
@@ -123,11 +144,25 @@ export class ApiServer {
       const place = `${path}/${object.metadata.name}`;
       return this.objects.has(place) ? refuse(409, 'AlreadyExists') : [201, this.put(place, object)];
     }
+    if (found === undefined && method === 'APPLY') return [201, this.put(path, anObject.parse(given))];
     if (found === undefined) return refuse(404, 'NotFound');
     const version = given.metadata?.resourceVersion;
     if (version !== undefined && version !== found.metadata.resourceVersion) return refuse(409, 'Conflict');
     const next =
-      method === 'PUT' ? anObject.parse(given) : { ...found, data: { ...found.data, ...given.data } };
+      method === 'PUT' || method === 'APPLY'
+        ? anObject.parse(given)
+        : { ...found, data: { ...found.data, ...given.data } };
     return [200, this.put(path, next)];
   }
+}
+
+/** Whether labels match `a=b`, `a`, `a in (b, c)` and `a notin (b, c)`, all that stand in a selector. */
+function isSelected(labels: Readonly<Record<string, string>>, selector: string): boolean {
+  return (selector.match(/[^,(]+(\([^)]*\))?/g) ?? []).every((text) => {
+    const [, key = '', how, values = ''] = /^([^ =]+)(?:(=| in | notin )(.*))?$/.exec(text.trim()) ?? [];
+    const has = labels[key];
+    if (how === undefined) return has !== undefined;
+    const isOne = has !== undefined && values.replace(/[()]/g, '').split(/, ?/).includes(has);
+    return how === ' notin ' ? !isOne : isOne;
+  });
 }

@@ -22,6 +22,11 @@ export interface Site {
   live(): Promise<Digest | undefined>;
   /** Brings a release here whole, so that starting it needs no store. */
   bring(release: Stored<ReleaseConfig>): Promise<void>;
+  /**
+   * The values of the secrets that the place itself keeps for a release, as far as they can be read, by a name for people: whatever
+   * its server prints must not show them. Absent where a place keeps none.
+   */
+  secretsOf?(release: Stored<ReleaseConfig>): Promise<Readonly<Record<string, string>>>;
   /** The verbs for one release. @param secrets values by name, for what the release names */
   target(
     release: Stored<ReleaseConfig>,

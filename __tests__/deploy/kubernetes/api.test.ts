@@ -16,8 +16,10 @@ beforeEach(async () => {
 afterEach(() => server.close());
 
 test('What it refuses is told in its own words', async () => {
-  await expect(server.api().apply(`${MAPS}/a`, thing('a'))).rejects.toThrow(
-    new UserError(`the API server refused to apply ConfigMap a (404): PATCH ${MAPS}/a: NotFound`),
+  server.put(`${MAPS}/a`, thing('a'));
+  const other = { ...thing('a'), metadata: { name: 'a', resourceVersion: '0' } };
+  await expect(server.api().apply(`${MAPS}/a`, other)).rejects.toThrow(
+    new UserError(`the API server refused to apply ConfigMap a (409): APPLY ${MAPS}/a: Conflict`),
   );
 });
 

@@ -17,6 +17,7 @@ import { KubernetesLedger } from './ledger.ts';
 import { readManifests } from './manifests.ts';
 import { environmentLabels, type Place, selectorOf } from './place.ts';
 import { KubectlProxy } from './proxy.ts';
+import { referencedValues } from './references.ts';
 import { removeOthers } from './remove.ts';
 import { Resources } from './resources.ts';
 import { KubernetesTarget } from './target.ts';
@@ -104,6 +105,11 @@ export class ClusterSite implements Site {
   /** Nothing has to be brought; what pods will not find is told. */
   async bring({ digest }: Stored<ReleaseConfig>): Promise<void> {
     await readManifests(this.#place, digest);
+  }
+
+  async secretsOf({ digest }: Stored<ReleaseConfig>): Promise<Readonly<Record<string, string>>> {
+    const { own } = await readManifests(this.#place, digest);
+    return referencedValues(this.#place, own, digest);
   }
 
   async target(

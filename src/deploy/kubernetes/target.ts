@@ -11,9 +11,10 @@ import { isWorkload, type Manifests, readManifests } from './manifests.ts';
 import type { Place } from './place.ts';
 import { isReady, podsOf } from './pods.ts';
 import { whenReady } from './ready.ts';
+import { missingSecrets } from './references.ts';
 import { removeRelease } from './remove.ts';
 import { renewed, undoing } from './renewal.ts';
-import { findSecret, holds, missingSecrets, secretOf, type Values } from './secrets.ts';
+import { findSecret, holds, secretOf, type Values } from './secrets.ts';
 
 /** How long a release that served before may take to be ready again. */
 const BACK_SECONDS = 600;

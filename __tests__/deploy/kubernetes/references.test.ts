@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { missingSecrets, referencedValues } from '../../../src/deploy/kubernetes/references.ts';
+import { aDeployment, aService, FakeCluster } from '../../support/fake-cluster.ts';
+
+let cluster: FakeCluster;
+beforeEach(async () => {
+  cluster = await FakeCluster.start();
+});
+afterEach(() => cluster.close());
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const keep = (name: string, data: Record<string, string>) =>
+  cluster.server.put(`/api/v1/namespaces/ns/secrets/${name}`, {
+    metadata: { name },
+    data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
+  });
+const variable = (name: string, key: string, optional = false) => ({
+  name: key,
+  valueFrom: { secretKeyRef: { name, key, optional } },
+});
+const manifestsWith = async (container: object) =>
+  cluster.manifests(await cluster.release([aDeployment(container), aService('toy')]));
+
+test('Values that pods take of Secrets of others are known, to be hidden: by key, and all of one', async () => {
+  keep('db', { password: 'hunter-two', user: 'not-asked-for' });
+  keep('keys', { first: 'one-of-two', second: 'two-of-two' });
+  keep('other', { key: 'optional-value' });
+  const env = [variable('db', 'password'), variable('other', 'key', true), variable('absent', 'key', true)];
+  const { own, release } = await manifestsWith({ env, envFrom: [{ secretRef: { name: 'keys' } }] });
+  expect(await referencedValues(cluster.place, own, release)).toEqual({
+    'db/password': 'hunter-two',
+    'keys/first': 'one-of-two',
+    'keys/second': 'two-of-two',
+    'other/key': 'optional-value',
+  });
+  expect(await missingSecrets(cluster.place, own, release)).toEqual([]);
+});
+
+test('What is not there is told, unless it may be absent', async () => {
+  keep('db', { user: 'toy' });
+  const env = [
+    variable('db', 'password'),
+    variable('absent', 'one'),
+    variable('absent', 'two'),
+    variable('optional', 'key', true),
+  ];
+  const { own, release } = await manifestsWith({ env });
+  expect(await missingSecrets(cluster.place, own, release)).toEqual([
+    'the Secret db in namespace ns has no key password (it has user)',
+    'there is no Secret absent in namespace ns; the release needs its one, two',
+  ]);
+  expect(await referencedValues(cluster.place, own, release)).toEqual({});
+});

@@ -1,0 +1,112 @@
+/** Releases with manifests of their own at the stand-in for an API server, and what deploys do to them there. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Manifests, readManifests } from '../../src/deploy/kubernetes/manifests.ts';
+import type { Place } from '../../src/deploy/kubernetes/place.ts';
+import { Resources } from '../../src/deploy/kubernetes/resources.ts';
+import { KubernetesTarget } from '../../src/deploy/kubernetes/target.ts';
+import type { Digest } from '../../src/lib/digest.ts';
+import { canonicalBytes } from '../../src/lib/json.ts';
+import { type ClusterObject, RELEASE, RELEASE_ANNOTATION, RELEASE_SHORT } from '../../src/records/cluster.ts';
+import { clusterLabels } from '../../src/records/cluster-names.ts';
+import { MANIFESTS_LAYER, release } from '../../src/records/release.ts';
+import { LayoutStore } from '../../src/store/layout.ts';
+import { layer, putRecord } from '../../src/store/records.ts';
+import { ApiServer } from './api-server.ts';
+import { putRelease } from './releases.ts';
+
+const CORE = '/api/v1/namespaces/ns';
+const metadata = (name: string) => ({
+  name,
+  namespace: 'ns',
+  labels: clusterLabels('toy', 'test'),
+  annotations: { [RELEASE_ANNOTATION]: RELEASE },
+});
+
+/** A Service of a release. */
+export const aService = (name: string): ClusterObject => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: metadata(name),
+  spec: { selector: clusterLabels('toy', 'test'), ports: [{ port: 80 }] },
+});
+
+/** A Deployment of a release. @param container fields of its only container */
+export const aDeployment = (container: object = {}): ClusterObject => {
+  const { labels, annotations } = metadata('');
+  const template = {
+    metadata: { labels, annotations },
+    spec: { containers: [{ name: 'server', image: 'server', ...container }] },
+  };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: metadata(`toy-${RELEASE_SHORT}`),
+    spec: { replicas: 1, template },
+  };
+};
+
+export class FakeCluster {
+  readonly server: ApiServer;
+  readonly place: Place;
+  readonly #folder: string;
+
+  static async start(outageSeconds?: number): Promise<FakeCluster> {
+    const server = await ApiServer.start();
+    return new FakeCluster(server, await mkdtemp(join(tmpdir(), 'yard-')), outageSeconds);
+  }
+
+  private constructor(server: ApiServer, folder: string, outageSeconds?: number) {
+    this.server = server;
+    this.#folder = folder;
+    const api = server.api(outageSeconds);
+    this.place = {
+      api,
+      resources: new Resources(api, 'ns'),
+      namespace: 'ns',
+      name: 'toy',
+      environment: 'test',
+      store: new LayoutStore(folder),
+      log: server.log,
+    };
+  }
+
+  /** A release with these manifests in the store. */
+  async release(objects: readonly ClusterObject[], config: Record<string, string> = {}): Promise<Digest> {
+    const { store } = this.place;
+    const base = await putRelease(store, { port: 1, config });
+    const layers = [layer(MANIFESTS_LAYER, await store.write({ bytes: canonicalBytes([...objects]) }))];
+    return (await putRecord(store, release, { config: base.config, layers })).digest;
+  }
+
+  manifests(digest: Digest): Promise<Manifests> {
+    return readManifests(this.place, digest);
+  }
+
+  async target(digest: Digest, token: number, secrets = {}): Promise<KubernetesTarget> {
+    const { place } = this;
+    return new KubernetesTarget({ place, manifests: await this.manifests(digest), secrets, token });
+  }
+
+  /** The release that a Service names; undefined where there is none of that name. */
+  named(service: string): string | undefined {
+    return this.server.objects.get(`${CORE}/services/${service}`)?.metadata.annotations?.[RELEASE_ANNOTATION];
+  }
+
+  /** A pod of a release; a ready one, unless its status is given. */
+  pod(name: string, { own, release: digest }: Manifests, status: object = READY): void {
+    const template = own.find(({ kind }) => kind === 'Deployment');
+    const { labels, annotations } = template?.metadata ?? {};
+    const spec = { containers: [{ name: 'server', image: 'server' }] };
+    const head = { name, labels, annotations: { ...annotations, [RELEASE_ANNOTATION]: digest } };
+    this.server.put(`${CORE}/pods/${name}`, { metadata: head, spec, status });
+  }
+
+  async close(): Promise<void> {
+    await this.server.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+const READY = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };

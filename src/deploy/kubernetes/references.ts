@@ -1,0 +1,88 @@
+import type { Digest } from '../../lib/digest.ts';
+import { UserError } from '../../lib/errors.ts';
+import type { ClusterObject } from '../../records/cluster.ts';
+import { podSpecOf } from './manifests.ts';
+import { type Place, secretName } from './place.ts';
+import type { Values } from './secrets.ts';
+import { type Secret, secret } from './types/config-map.ts';
+import type { Container } from './types/container.ts';
+
+/** A key that pods take of a Secret that others keep; an empty one where all of it is taken. */
+interface Reference {
+  readonly name: string;
+  readonly key: string;
+  readonly isOptional: boolean;
+}
+
+/** What pods need of Secrets that others keep, and the namespace does not have. */
+export async function missingSecrets(
+  place: Place,
+  own: readonly ClusterObject[],
+  release: Digest,
+): Promise<string[]> {
+  const needed = referencesOf(place, own, release).filter(({ isOptional }) => !isOptional);
+  const problems = [...byName(needed)].map(async ([name, keys]) => {
+    const found = await findOther(place, name).catch((error: unknown) => {
+      // Who may not read it leaves it to the kubelet.
+      if (!(error instanceof UserError)) throw error;
+      place.log.warning(
+        `whether the Secret ${name} has what the release needs is not known, and its values can't be hidden: ${error.message}`,
+      );
+      return 'unknown' as const;
+    });
+    if (found === 'unknown') return [];
+    if (found === undefined)
+      return [
+        `there is no Secret ${name} in namespace ${place.namespace}; the release needs its ${[...keys].join(', ')}`,
+      ];
+    const absent = [...keys].filter((key) => key !== '' && found.data?.[key] === undefined);
+    const has = Object.keys(found.data ?? {}).join(', ') || 'nothing';
+    return absent.map(
+      (key) => `the Secret ${name} in namespace ${place.namespace} has no key ${key} (it has ${has})`,
+    );
+  });
+  return (await Promise.all(problems)).flat();
+}
+
+/** The values that pods take of Secrets that others keep, as far as they may be read: by `SECRET/KEY`. */
+export async function referencedValues(
+  place: Place,
+  own: readonly ClusterObject[],
+  release: Digest,
+): Promise<Values> {
+  const reading = [...byName(referencesOf(place, own, release))].map(async ([name, keys]) => {
+    const found = await findOther(place, name).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      return undefined;
+    });
+    return Object.entries(found?.data ?? {})
+      .filter(([key]) => keys.has(key) || keys.has(''))
+      .map(([key, value]) => [`${name}/${key}`, Buffer.from(value, 'base64').toString()] as const);
+  });
+  return Object.fromEntries((await Promise.all(reading)).flat());
+}
+
+function findOther({ api, namespace }: Place, name: string): Promise<Secret | undefined> {
+  return api.get(`/api/v1/namespaces/${namespace}/secrets/${name}`, secret);
+}
+
+function referencesOf(place: Place, own: readonly ClusterObject[], release: Digest): Reference[] {
+  const mine = secretName(place, release);
+  const specs = own.flatMap((object) => podSpecOf(object) ?? []);
+  return specs
+    .flatMap(({ initContainers, containers }) => [...initContainers, ...containers].flatMap(ofContainer))
+    .filter(({ name }) => name !== mine);
+}
+
+function ofContainer({ env, envFrom }: Container): Reference[] {
+  return [
+    ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
+    ...envFrom.flatMap(({ secretRef }) => (secretRef === undefined ? [] : { ...secretRef, key: '' })),
+  ].map(({ name, key, optional: isOptional = false }) => ({ name, key, isOptional }));
+}
+
+function byName(references: readonly Reference[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const names = new Map<string, Set<string>>();
+  for (const { name, key } of references) names.set(name, (names.get(name) ?? new Set()).add(key));
+  return names;
+}
