@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { digestOf, hexOf } from '../../lib/digest.ts';
-import { holderOf, lives, pidNamespace } from '../../lib/holder.ts';
+import { holderOf, lives } from '../../lib/holder.ts';
+import { machineName } from '../../lib/shared-lock.ts';
 
 /**
  * Names this process as the holder of a lock that many machines see: who it is for people, then which machine and process, and
@@ -8,16 +8,12 @@ import { holderOf, lives, pidNamespace } from '../../lib/holder.ts';
  */
 export async function holderName(who: string): Promise<string> {
   const process = await holderOf(globalThis.process.pid);
-  return `${who} [${await thisMachine()} ${process} ${randomBytes(4).toString('hex')}]`;
+  return `${who} [${await machineName()} ${process} ${randomBytes(4).toString('hex')}]`;
 }
 
 /** Whether a holder was a process of this machine that has ended; false for one of another machine, which only its lease tells of. */
 export async function isGoneHere(holder: string): Promise<boolean> {
   const [, machine, process] = /\[(\S+) (\S+) \S+\]$/.exec(holder) ?? [];
-  if (process === undefined || machine !== (await thisMachine())) return false;
+  if (process === undefined || machine !== (await machineName())) return false;
   return !(await lives(process));
-}
-
-async function thisMachine(): Promise<string> {
-  return hexOf(digestOf(Buffer.from(await pidNamespace())), 12);
 }
