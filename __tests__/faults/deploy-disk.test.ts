@@ -161,5 +161,6 @@ onSmallDisk(
     await rm(filler('yard'));
     const again = await machine.deploy(two);
     expect([again.rollout.outcome, again.unrecorded]).toEqual(['unchanged', undefined]);
+    expect((await toldBy(machine)).map(({ outcome }) => outcome)).toEqual(['live', 'live', 'unchanged']);
   },
 );

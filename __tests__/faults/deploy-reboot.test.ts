@@ -134,5 +134,11 @@ describe('the store is gone', () => {
     expect((await machine.served()).release).toBe(watched);
     await giveBack();
     expect((await deployStep(machine, { release: watched })).outputs.outcome).toBe('unchanged');
+    // The store has learnt of what it missed.
+    expect((await toldBy(machine)).map(({ outcome, before }) => [outcome, before])).toEqual([
+      ['live', null],
+      ['live', one],
+      ['unchanged', watched],
+    ]);
   });
 });

@@ -1,3 +1,4 @@
+import type { Digest } from '../lib/digest.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type DeploymentConfig, deployment } from '../records/deployment.ts';
@@ -46,23 +47,43 @@ function endOf(startedAt: string, last: string | undefined): string {
   return new Date(Math.max(Date.now(), timeOf(startedAt), after)).toISOString();
 }
 
+/** How far back is looked for what a store missed. */
+const LOOKED_AT = 10;
+
 /**
- * Tells the store of a Deployment, and moves the alias to a release that is live. Gives why that failed: what serves by now
- * serves, whatever becomes of the store.
+ * Tells the store of a Deployment, and of those before it that it missed while it could not be written, and moves the alias to
+ * a release that is live. Gives why that failed: what serves by now serves, whatever becomes of the store.
  */
 export async function publish(
-  { records }: Pick<Site, 'records'>,
+  site: Pick<Site, 'records' | 'name' | 'environment'>,
   { digest }: Pick<Stored<DeploymentConfig>, 'digest'>,
   live: Stored<ReleaseConfig> | undefined,
   store: Store,
 ): Promise<string | undefined> {
   try {
-    if (records !== store) await copyRecord(records, store, digest, (kind) => kind === 'deployment');
+    if (site.records !== store)
+      for (const one of [...(await missedBy(store, site, digest)), digest])
+        await copyRecord(site.records, store, one, (kind) => kind === 'deployment');
     if (live !== undefined) await moveAlias(store, live);
     return undefined;
   } catch (error) {
     return messageOf(error);
   }
+}
+
+/** The Deployments after the newest one that the store has. One that has none of the last is another store, and missed nothing. */
+async function missedBy(
+  store: Store,
+  site: Pick<Site, 'records' | 'name' | 'environment'>,
+  newest: Digest,
+): Promise<Digest[]> {
+  const before = (await historyOf(site)).map(({ digest }) => digest).filter((digest) => digest !== newest);
+  const missed: Digest[] = [];
+  for (const digest of before.slice(-LOOKED_AT).reverse()) {
+    if ((await store.get(digest)) !== undefined) return missed.reverse();
+    missed.push(digest);
+  }
+  return [];
 }
 
 /** A log that keeps what it was told, each line with its time. */
