@@ -76,7 +76,8 @@ export class FakeCluster {
   async release(objects: readonly ClusterObject[], config: Record<string, string> = {}): Promise<Digest> {
     const { store } = this.place;
     const base = await putRelease(store, { port: 1, config });
-    const layers = [layer(MANIFESTS_LAYER, await store.write({ bytes: canonicalBytes([...objects]) }))];
+    const blob = await store.write({ bytes: canonicalBytes([...objects]) });
+    const layers = [layer(MANIFESTS_LAYER, blob, 'manifests.json')];
     return (await putRecord(store, release, { config: base.config, layers })).digest;
   }
 
