@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
-import { reasonOf } from '../../../src/deploy/kubernetes/reasons.ts';
+import { describe, expect, test } from '@jest/globals';
+import { reasonOf, warnedOf } from '../../../src/deploy/kubernetes/reasons.ts';
 import { pod } from '../../../src/deploy/kubernetes/types/pod.ts';
 
 const podWith = (status: object) =>
@@ -55,5 +55,41 @@ test('A pod that was evicted has failed', () => {
   expect(podWith(status)).toEqual({
     text: 'pod toy-1 failed: The node was low on resource: memory.',
     isFinal: true,
+  });
+});
+
+describe('what only warnings tell', () => {
+  const probe = 'Startup probe failed: HTTP probe failed with statuscode: 503';
+  const warned = (terminated: object, warnings = [probe]) =>
+    warnedOf(
+      pod.parse({
+        metadata: { name: 'toy-1' },
+        spec: { containers: [{ name: 'server' }] },
+        status: {
+          containerStatuses: [{ name: 'server', ready: false, restartCount: 1, lastState: { terminated } }],
+        },
+      }),
+      warnings,
+    );
+
+  test('A server that was ended for its probe is told by the probe’s words', () => {
+    expect(warned({ exitCode: 143 })).toEqual({
+      text: `pod toy-1: container server was not ready in time: ${probe}`,
+      isFinal: true,
+      log: { container: 'server', isPrevious: true },
+    });
+  });
+
+  test('A server that ended by itself while it was asked is not, nor one without memory', () => {
+    expect(warned({ exitCode: 42 })).toBeUndefined();
+    expect(warned({ exitCode: 137, reason: 'OOMKilled' })).toBeUndefined();
+    expect(warned({ exitCode: 143 }, [])).toBeUndefined();
+  });
+
+  test('A node that knows no image volumes is told with the fix', () => {
+    const text = 'MountVolume failed: no volume plugin matched';
+    expect(warned({ exitCode: 0 }, [text])?.text).toContain(
+      'turn on the feature gate ImageVolume in each kubelet',
+    );
   });
 });

@@ -4,7 +4,7 @@ import { followWarnings, type Warnings } from './events.ts';
 import { isWorkload, type Manifests } from './manifests.ts';
 import { type Place, selectorOf } from './place.ts';
 import { isReady, isStaying, lastLines, podsPath, RENEWED_ANNOTATION } from './pods.ts';
-import { type Reason, reasonOf } from './reasons.ts';
+import { type Reason, reasonOf, warnedOf } from './reasons.ts';
 import { type Pod, pod } from './types/pod.ts';
 import { type Workload, workload } from './types/workload.ts';
 import { follow } from './watch.ts';
@@ -106,9 +106,7 @@ function judge(
   const all = [...workloads.values()].flat();
   const mine = pods.filter((one) => isMeant(one, wanted, all));
   for (const one of mine) {
-    const reason = reasonOf(one);
-    const told = warned(one, warnings.get(one.metadata.name) ?? []);
-    if (told !== undefined) return { refused: told };
+    const reason = warnedOf(one, warnings.get(one.metadata.name) ?? []) ?? reasonOf(one);
     if (reason?.isFinal === true) return { refused: new Unready(reason.text, one.metadata.name, reason.log) };
   }
   for (const { metadata, status } of all) {
@@ -122,20 +120,6 @@ function judge(
   if (all.length === 0 || !all.every(isDone)) return undefined;
   const ready = mine.filter(isReady);
   return ready.length > 0 && ready.length === mine.length ? { ready } : undefined;
-}
-
-/** What the cluster says of a pod in no other way, and will say again. */
-function warned({ metadata: { name }, status }: Pod, warnings: readonly string[]): Unready | undefined {
-  const volume = warnings.find((text) => text.includes('no volume plugin matched'));
-  if (volume !== undefined)
-    return new Unready(
-      `pod ${name}: its node knows no image volumes; turn on the feature gate ImageVolume in each kubelet (${volume})`,
-    );
-  const ended = status.containerStatuses.find(({ restartCount, ready }) => restartCount > 0 && !ready);
-  const probe = warnings.find((text) => /^(Startup|Liveness) probe failed/.test(text));
-  if (ended === undefined || probe === undefined) return undefined;
-  const log = { container: ended.name, isPrevious: true };
-  return new Unready(`pod ${name}: container ${ended.name} was not ready in time: ${probe}`, name, log);
 }
 
 /** Pods of a Deployment of this name that was removed before may still be leaving. */

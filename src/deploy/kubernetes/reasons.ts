@@ -37,6 +37,35 @@ export function reasonOf({ metadata, status }: Pod): Reason | undefined {
   return worst && { ...worst, text: `pod ${name}: ${worst.text}` };
 }
 
+/** How a container ends that is told to end, or is killed. */
+const ENDED = [0, 137, 143];
+
+/** What the cluster says of a pod by warnings alone: that a probe has failed for too long, or that its node lacks something. */
+export function warnedOf(
+  { metadata: { name }, status }: Pod,
+  warnings: readonly string[],
+): Reason | undefined {
+  const volume = warnings.find((text) => text.includes('no volume plugin matched'));
+  if (volume !== undefined)
+    return {
+      text: `pod ${name}: its node knows no image volumes; turn on the feature gate ImageVolume in each kubelet (${volume})`,
+      isFinal: true,
+    };
+  const probe = warnings.find((text) => /^(Startup|Liveness) probe failed/.test(text));
+  const container = status.containerStatuses.find(({ restartCount, ready, lastState }) => {
+    const { exitCode, reason } = lastState?.terminated ?? {};
+    // One that ends by itself while it is asked has another reason.
+    const wasEnded = exitCode !== undefined && ENDED.includes(exitCode) && reason !== 'OOMKilled';
+    return restartCount > 0 && !ready && wasEnded;
+  });
+  if (container === undefined || probe === undefined) return undefined;
+  return {
+    text: `pod ${name}: container ${container.name} was not ready in time: ${probe}`,
+    isFinal: true,
+    log: { container: container.name, isPrevious: true },
+  };
+}
+
 function containerReason({
   name,
   state,
