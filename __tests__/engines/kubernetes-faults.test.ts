@@ -144,7 +144,7 @@ test('an API server that is gone for 30 s in the midst of a roll-out', async () 
   await outage;
   expect(outage).toBeDefined();
   expect(rollout).toMatchObject({ outcome: 'live', before: one.digest });
-  expect(log.warnings.join('\n')).toMatch(/the API server does not answer \(.*\); it is asked for 120 s/);
+  expect(log.warnings.join('\n')).toMatch(/the API server does not answer \(.*\); it is asked for 45 s/);
 }, 180_000);
 
 test('of two deploys at once, the second is told who holds the lock', async () => {

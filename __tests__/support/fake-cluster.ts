@@ -50,6 +50,8 @@ export const aDeployment = (container: object = {}): ClusterObject => {
 export class FakeCluster {
   readonly server: ApiServer;
   readonly place: Place;
+  /** What a deploy asks before it removes anything. */
+  check = async (): Promise<void> => {};
   readonly #folder: string;
 
   static async start(outageSeconds?: number): Promise<FakeCluster> {
@@ -69,6 +71,7 @@ export class FakeCluster {
       environment: 'test',
       store: new LayoutStore(folder),
       log: server.log,
+      check: () => this.check(),
     };
   }
 
@@ -102,6 +105,14 @@ export class FakeCluster {
     const spec = { containers: [{ name: 'server', image: 'server' }] };
     const head = { name, labels, annotations: { ...annotations, [RELEASE_ANNOTATION]: digest } };
     this.server.put(`${CORE}/pods/${name}`, { metadata: head, spec, status });
+  }
+
+  /** To which pods a Service leads. */
+  leads(service: string, pods: readonly string[]): void {
+    const labels = { 'kubernetes.io/service-name': service };
+    const endpoints = pods.map((name) => ({ conditions: { ready: true }, targetRef: { kind: 'Pod', name } }));
+    const path = `/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices/${service}-1`;
+    this.server.put(path, { metadata: { name: `${service}-1`, labels }, endpoints });
   }
 
   async close(): Promise<void> {

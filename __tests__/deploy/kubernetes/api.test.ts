@@ -45,7 +45,7 @@ test('An API server that is gone is waited for, and said once', async () => {
   server.behaviour = 'answers';
   expect((await asked)?.metadata.name).toBe('a');
   expect(server.log.warnings).toEqual([
-    'the API server does not answer (dial tcp 127.0.0.1:6443: connect: connection refused); it is asked for 120 s',
+    'the API server does not answer (dial tcp 127.0.0.1:6443: connect: connection refused); it is asked for 45 s',
   ]);
 });
 

@@ -1,24 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { OUTAGE_SECONDS } from '../../../src/deploy/kubernetes/api.ts';
 import { removeOthers } from '../../../src/deploy/kubernetes/remove.ts';
-import { Resources } from '../../../src/deploy/kubernetes/resources.ts';
+import { LEASE_SECONDS } from '../../../src/deploy/kubernetes/site.ts';
+import { TakenOver } from '../../../src/deploy/ledger.ts';
 import { digestOf } from '../../../src/lib/digest.ts';
-import { LayoutStore } from '../../../src/store/layout.ts';
-import { ApiServer } from '../../support/api-server.ts';
+import { FakeCluster } from '../../support/fake-cluster.ts';
 
-let server: ApiServer;
+const LIVE = digestOf(Buffer.from('live'));
+let cluster: FakeCluster;
 beforeEach(async () => {
-  server = await ApiServer.start();
+  cluster = await FakeCluster.start();
 });
-afterEach(() => server.close());
+afterEach(() => cluster.close());
 
 test('What may not be removed is told, and fails no release that serves', async () => {
+  const { server, place } = cluster;
   server.forbidden = /^DELETE .*secrets/;
-  const api = server.api();
-  const resources = new Resources(api, 'ns');
-  const where = { namespace: 'ns', name: 'toy', environment: 'test', store: new LayoutStore('/nowhere') };
-  await removeOthers({ api, resources, log: server.log, ...where }, [digestOf(Buffer.from('live'))]);
+  await removeOthers(place, [LIVE]);
   expect(server.requests).toContain('DELETE /apis/apps/v1/namespaces/ns/deployments');
   expect(server.log.warnings).toEqual([
     'what is no longer needed is left, to be removed by hand: the API server refused to remove /api/v1/namespaces/ns/secrets (403): DELETE /api/v1/namespaces/ns/secrets: Forbidden. See docs/kubernetes.md for the Role that a deploy needs',
   ]);
+});
+
+test('Who is taken over while the API server is gone removes nothing when it is back', async () => {
+  const { server, place } = cluster;
+  server.behaviour = 'is gone';
+  const removing = removeOthers(place, [LIVE]);
+  removing.catch(() => {});
+  await sleep(200);
+  cluster.check = async () => {
+    throw new TakenOver('another deploy has come');
+  };
+  const asked = server.requests.length;
+  expect(asked).toBeGreaterThan(0);
+  server.behaviour = 'answers';
+  await expect(removing).rejects.toThrow(TakenOver);
+  await sleep(1200);
+  expect(server.requests.slice(asked)).toEqual([]);
+});
+
+test('Nobody asks for longer than a lease counts that was renewed last before the API server went', () => {
+  expect(OUTAGE_SECONDS).toBeLessThan(LEASE_SECONDS - LEASE_SECONDS / 8);
 });

@@ -10,8 +10,11 @@ import { listOf } from './types/list.ts';
 import { type AnyObject, anyObject } from './types/object.ts';
 
 const TIMEOUT_SECONDS = 30;
-/** For so long an API server may be gone in the midst of a deploy. */
-const OUTAGE_SECONDS = 120;
+/**
+ * For so long an API server may be gone in the midst of a deploy. With the time between two renewals it is less than what a lease
+ * counts: who asks again still holds the lock.
+ */
+export const OUTAGE_SECONDS = 45;
 
 export interface ApiOptions {
   /** The path of a socket where `kubectl proxy` listens. */
@@ -25,12 +28,14 @@ export interface Wanted extends Omit<HttpRequest, 'timeoutSeconds'> {
   readonly timeoutSeconds?: number;
   /** It is passed on to a pod, whose own failures are answers, be it that none comes in time. */
   readonly isPassedOn?: boolean;
+  /** Called before each attempt; what it throws ends them. */
+  check?(): Promise<void>;
 }
 
 export type Query = Readonly<Record<string, string>>;
 
 /**
- * The API server of a cluster. An API server that does not answer is asked again for two minutes, so that every call may be
+ * The API server of a cluster. An API server that does not answer is asked again for a while, so that every call may be
  * made twice; then a MachineError says so. What it refuses is a UserError with its own words.
  */
 export class Api {
@@ -117,11 +122,15 @@ export class Api {
     return [404, 409].includes(answer.status) ? undefined : read(answer, `change ${path}`, schema);
   }
 
-  /** Removes what a path and a query name; nothing to do where there is nothing. */
-  async remove(path: string, query: Query = {}): Promise<void> {
+  /**
+   * Removes what a path and a query name; nothing to do where there is nothing.
+   * @param check called before each attempt: whether it may still be removed
+   */
+  async remove(path: string, query: Query = {}, check = async (): Promise<void> => {}): Promise<void> {
     const answer = await this.send({
       method: 'DELETE',
       path: withQuery(path, { ...query, propagationPolicy: 'Background' }),
+      check,
     });
     if (answer.status >= 300 && answer.status !== 404) throw refusal(`remove ${path}`, answer);
   }
@@ -130,7 +139,8 @@ export class Api {
   async send(wanted: Wanted): Promise<HttpAnswer> {
     const begin = performance.now();
     for (let attempt = 0; ; attempt++) {
-      const [answer, problem] = await this.#once(wanted);
+      await wanted.check?.();
+      const [answer, problem] = await this.#once(wanted, begin);
       if (answer !== undefined) return answer;
       await this.afterOutage(begin, attempt, problem, wanted.signal);
     }
@@ -165,12 +175,15 @@ export class Api {
     this.#calls++;
   }
 
-  async #once(wanted: Wanted): Promise<[HttpAnswer, undefined] | [undefined, string]> {
+  async #once(wanted: Wanted, begin: number): Promise<[HttpAnswer, undefined] | [undefined, string]> {
     const { isPassedOn = false } = wanted;
     this.count();
+    // Nothing of ours may still arrive after the patience is over.
+    const left = Math.max(0.1, this.outageSeconds - (performance.now() - begin) / 1000);
+    const timeoutSeconds = isPassedOn ? TIMEOUT_SECONDS : Math.min(TIMEOUT_SECONDS, left);
     try {
       const place = { socketPath: await this.socket() };
-      const answer = await ask(place, { timeoutSeconds: TIMEOUT_SECONDS, ...wanted });
+      const answer = await ask(place, { timeoutSeconds, ...wanted });
       const wrong = misconfigured(answer);
       if (wrong !== undefined) throw wrong;
       if (isPassedOn ? isUnreached(answer) : isOutage(answer))

@@ -16,6 +16,8 @@ export interface Place {
   /** Holds every release, with its manifests. */
   readonly store: Store;
   readonly log: Log;
+  /** Asked before anything is removed. @throws TakenOver when a later deploy has come */
+  check(): Promise<void>;
 }
 
 /** The first digits of a release, as they stand in names and labels. */

@@ -28,14 +28,14 @@ export async function removeOthers(place: Place, kept: readonly Digest[]): Promi
 }
 
 async function removeKinds(
-  { api, resources, log }: Place,
+  { api, resources, log, check }: Place,
   kinds: readonly { apiVersion: string; kind: string }[],
   labelSelector: string,
 ): Promise<void> {
   const folders = await Promise.all(kinds.map((kind) => resources.folderOf(kind)));
   const removals = [...new Set(folders)].map(async (folder) => {
     try {
-      await api.remove(folder, { labelSelector });
+      await api.remove(folder, { labelSelector }, check);
     } catch (error) {
       // What is left serves nobody; a release that serves must not fail for it.
       if (!(error instanceof UserError)) throw error;

@@ -22,8 +22,8 @@ import { removeOthers } from './remove.ts';
 import { Resources } from './resources.ts';
 import { KubernetesTarget } from './target.ts';
 
-/** Longer than an API server may be gone in the midst of a deploy that goes on after it. */
-const LEASE_SECONDS = 60;
+/** Longer than an API server may be gone in the midst of a deploy, with the time since the last renewal. */
+export const LEASE_SECONDS = 60;
 
 export interface ClusterDeps {
   readonly store: Store;
@@ -48,7 +48,7 @@ export class ClusterSite implements Site {
   readonly #context: string | undefined;
   readonly #env: Environment;
   #proxy: Promise<KubectlProxy> | undefined;
-  #token: number | undefined;
+  #hold: Hold | undefined;
 
   /** @throws UserError for a store that no cluster can pull from, or a release for another kind of target */
   static async of(config: ReleaseConfig, deps: ClusterDeps): Promise<ClusterSite> {
@@ -70,7 +70,9 @@ export class ClusterSite implements Site {
     this.environment = environment;
     this.location = `namespace ${namespace}${context === undefined ? '' : ` of ${context}`}`;
     this.records = store;
-    this.#place = { api, resources: new Resources(api, namespace), namespace, name, environment, store, log };
+    const check = async (): Promise<void> => this.#hold?.check();
+    const resources = new Resources(api, namespace);
+    this.#place = { api, resources, namespace, name, environment, store, log, check };
     this.#context = context;
     this.#env = env;
     this.#ledger = new KubernetesLedger({
@@ -115,11 +117,11 @@ export class ClusterSite implements Site {
   async target(
     { digest }: Stored<ReleaseConfig>,
     secrets: Readonly<Record<string, string>>,
-    { token }: Hold,
+    hold: Hold,
   ): Promise<KubernetesTarget> {
-    this.#token = token;
+    this.#hold = hold;
     const manifests = await readManifests(this.#place, digest);
-    return new KubernetesTarget({ place: this.#place, manifests, secrets, token });
+    return new KubernetesTarget({ place: this.#place, manifests, secrets, token: hold.token });
   }
 
   note(deployment: Digest): Promise<void> {
@@ -129,8 +131,8 @@ export class ClusterSite implements Site {
   async tidy(): Promise<void> {
     const { journal, token } = await this.#ledger.look();
     // Whoever came after this deploy has a release on trial.
-    if (this.#token === undefined || token > this.#token) return;
-    const front = await readFront(this.#place, this.#token);
+    if (this.#hold === undefined || token > this.#hold.token) return;
+    const front = await readFront(this.#place, this.#hold.token);
     const kept = [front?.release, front?.before, journal?.release, journal?.before];
     await removeOthers(this.#place, [...new Set(kept.flatMap((one) => one ?? []))]);
   }
