@@ -50,11 +50,11 @@ test('A server without memory is told as such', () => {
   expect(containerWith({ state, lastState, restartCount: 2 })?.text).toContain('server was out of memory');
 });
 
-test('A pod that was evicted has failed', () => {
+test('A pod that was evicted has failed, and another one comes in its place', () => {
   const status = { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' };
   expect(podWith(status)).toEqual({
     text: 'pod toy-1 failed: The node was low on resource: memory.',
-    isFinal: true,
+    isFinal: false,
   });
 });
 

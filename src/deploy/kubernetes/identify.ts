@@ -7,7 +7,7 @@ import { imagesOf, imageVolumesOf } from './dropped.ts';
 import type { Front } from './front.ts';
 import { type Manifests, podSpecOf } from './manifests.ts';
 import { type Place, shortOf } from './place.ts';
-import { isReady, podsOf } from './pods.ts';
+import { hasEnded, isReady, podsOf } from './pods.ts';
 import type { Pod } from './types/pod.ts';
 import { type EndpointSlice, endpointSlice } from './types/service.ts';
 import { follow } from './watch.ts';
@@ -24,42 +24,57 @@ export async function identify(
   place: Place,
   manifests: Manifests,
   front: Front | undefined,
+  patienceSeconds = PATIENCE_SECONDS,
 ): Promise<string> {
   const { release } = manifests;
   if (front?.release !== release || !front.isWhole)
     throw new Refused(
       `the Services of ${place.namespace} name release ${front === undefined ? 'none' : shownOf(front)}, not ${hexOf(release, 12)}`,
     );
-  const pods = await whenLedTo(place, manifests);
+  const pods = await whenLedTo(place, manifests, patienceSeconds);
   for (const one of pods) refuseOther(one, manifests);
   const path = readyPathOf(manifests);
   if (path !== undefined) {
     const { status } = await askService(place, manifests, release)({ path, timeoutSeconds: 10 });
     if (status >= 300) throw new Refused(`the public Service answers ${path} with status ${status}`);
   }
-  return `${hexOf(release, 12)}, ${pods.length} of ${pods.length} pods`;
+  return `${hexOf(release, 12)}, ${pods.filter(isReady).length} of ${pods.length} pods`;
 }
 
-/** Waits until the Service leads to exactly the pods of the release, and gives them. */
-async function whenLedTo(place: Place, manifests: Manifests): Promise<readonly Pod[]> {
+/**
+ * Waits until the Service leads to exactly the pods of the release that are ready, and gives all of the release. Others may be
+ * on their way, in the place of one that was evicted or for more requests, but none whose server has ended.
+ */
+async function whenLedTo(
+  place: Place,
+  manifests: Manifests,
+  patienceSeconds: number,
+): Promise<readonly Pod[]> {
   const service = manifests.services[0]?.metadata.name ?? '';
   const path = `/apis/discovery.k8s.io/v1/namespaces/${place.namespace}/endpointslices`;
   const query = { labelSelector: `kubernetes.io/service-name=${service}` };
-  const end = AbortSignal.timeout(PATIENCE_SECONDS * 1000);
+  const end = AbortSignal.timeout(patienceSeconds * 1000);
   let found = '';
   try {
     for await (const slices of follow(place.api, path, endpointSlice, query, end)) {
-      const led = [...new Set(slices.flatMap(readyIn))].sort(byBytes);
+      const led = slices.flatMap(readyIn);
       const pods = await podsOf(place, manifests);
-      const names = pods.map(({ metadata }) => metadata.name).sort(byBytes);
-      const unready = pods.filter((one) => !isReady(one)).map(({ metadata }) => metadata.name);
-      if (names.length > 0 && unready.length === 0 && names.join() === led.join()) return pods;
-      found = `it leads to ${led.join(', ') || 'none'}; the release has ${names.join(', ') || 'none'}${unready.length > 0 ? `, not ready: ${unready.join(', ')}` : ''}`;
+      const [ready, ended] = [namesOf(pods.filter(isReady)), namesOf(pods.filter(hasEnded))];
+      if (ready !== '' && ended === '' && ready === listed(led)) return pods;
+      found = `it leads to ${listed(led) || 'none'}; the release has ${namesOf(pods) || 'none'}, ready: ${ready || 'none'}${ended === '' ? '' : `, ended: ${ended}`}`;
     }
   } catch (error) {
     if (!end.aborted) throw error;
   }
   throw new Refused(`the Service ${service} does not lead to the pods of the release: ${found}`);
+}
+
+function namesOf(pods: readonly Pod[]): string {
+  return listed(pods.map(({ metadata }) => metadata.name));
+}
+
+function listed(names: readonly string[]): string {
+  return [...new Set(names)].sort(byBytes).join(', ');
 }
 
 function readyIn({ endpoints }: EndpointSlice): string[] {

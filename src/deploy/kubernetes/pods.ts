@@ -19,9 +19,16 @@ export async function podsOf(place: Place, { release }: Manifests): Promise<Pod[
   return (await place.api.list(podsPath(place), pod, query)).filter(isStaying);
 }
 
-/** Whether a pod is neither being ended nor done. */
+/** Whether a pod is neither being ended nor over, as one is that was evicted: another is made in its place. */
 export function isStaying({ metadata, status }: Pod): boolean {
-  return metadata.deletionTimestamp === undefined && status.phase !== 'Succeeded';
+  return metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(status.phase ?? '');
+}
+
+/** Whether a pod's server has ended, and is not back. */
+export function hasEnded({ status }: Pod): boolean {
+  return status.containerStatuses.some(
+    ({ ready, restartCount, state }) => !ready && (restartCount > 0 || state?.terminated !== undefined),
+  );
 }
 
 /** Whether a pod takes requests, by its probe's word. */

@@ -77,7 +77,8 @@ interface Seen {
 
 /** Says why pods are not ready yet, once each. */
 function tell({ log }: Place, wanted: Wanted, { pods, workloads, told }: Seen): void {
-  for (const one of pods.filter((some) => isMeant(some, wanted, [...workloads.values()].flat()))) {
+  const all = [...workloads.values()].flat();
+  for (const one of pods.filter((some) => isMeant(some, wanted, all) || hasFailed(some, wanted, all))) {
     const { text = '' } = reasonOf(one) ?? {};
     if (text !== '' && !told.has(text)) log.info(text);
     told.add(text);
@@ -122,9 +123,17 @@ function judge(
   return ready.length > 0 && ready.length === mine.length ? { ready } : undefined;
 }
 
+function isMeant(one: Pod, wanted: Wanted, workloads: readonly Workload[]): boolean {
+  return isStaying(one) && isMine(one, wanted, workloads);
+}
+
+/** It was evicted, say: another one is made in its place. */
+function hasFailed(one: Pod, wanted: Wanted, workloads: readonly Workload[]): boolean {
+  return one.status.phase === 'Failed' && isMine(one, wanted, workloads);
+}
+
 /** Pods of a Deployment of this name that was removed before may still be leaving. */
-function isMeant(one: Pod, { renewedBy }: Wanted, workloads: readonly Workload[]): boolean {
-  if (!isStaying(one)) return false;
+function isMine(one: Pod, { renewedBy }: Wanted, workloads: readonly Workload[]): boolean {
   if (renewedBy !== undefined) return one.metadata.annotations?.[RENEWED_ANNOTATION] === renewedBy;
   return workloads.some(({ metadata }) => createdAt(one.metadata) >= createdAt(metadata));
 }
@@ -160,8 +169,12 @@ async function refusedFor(
   { pods, warnings, workloads }: Seen,
   wanted: Wanted,
 ): Promise<Refused> {
-  const mine = pods.filter((one) => isMeant(one, wanted, [...workloads.values()].flat()));
-  const failing = mine.find(({ metadata }) => metadata.name === podName) ?? mine.find((one) => !isReady(one));
+  const all = [...workloads.values()].flat();
+  const mine = pods.filter((one) => isMeant(one, wanted, all));
+  const failing =
+    mine.find(({ metadata }) => metadata.name === podName) ??
+    mine.find((one) => !isReady(one)) ??
+    pods.find((one) => hasFailed(one, wanted, all));
   if (failing === undefined) return new Refused(message);
   const { name } = failing.metadata;
   const reason = podName === undefined ? reasonOf(failing) : undefined;

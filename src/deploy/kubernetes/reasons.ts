@@ -29,7 +29,7 @@ export function reasonOf({ metadata, status }: Pod): Reason | undefined {
   if (scheduled?.status === 'False')
     return { text: `no node takes pod ${name}: ${scheduled.message ?? scheduled.reason}`, isFinal: false };
   if (status.phase === 'Failed')
-    return { text: `pod ${name} failed: ${status.message ?? status.reason}`, isFinal: true };
+    return { text: `pod ${name} failed: ${status.message ?? status.reason}`, isFinal: false };
   const found = [...status.initContainerStatuses, ...status.containerStatuses].flatMap(
     (container) => containerReason(container) ?? [],
   );
