@@ -29,7 +29,7 @@ globalThis.look = async (scheme, quoted) => {
     faults: [...new Set(faults)],
     // biome-ignore lint/performance/useDomNodeTextContent: what is not shown is not read
     text: article.innerText,
-    tags: [...new Set(outside.map((element) => element.tagName.toLowerCase()))].sort(),
+    tags: [...new Set(outside.map((element) => element.tagName.toLowerCase()))],
     drawings,
     links: [...article.querySelectorAll('a')].map((link) => link.getAttribute('href') ?? ''),
   };
