@@ -60,6 +60,7 @@ function drawingOf(svg, faults) {
   for (const [i, label] of labels.entries()) {
     const box = label.getBoundingClientRect();
     const text = JSON.stringify(textOf(label));
+    if (label.querySelector('strong, em, code, a') !== null) faults.push(`${text} holds markup`);
     if (!isWithin(box, whole)) faults.push(`${text} is cut off at the edge of its drawing`);
     const room = label.closest('foreignObject');
     if (room !== null && !isWithin(box, room.getBoundingClientRect()))

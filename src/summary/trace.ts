@@ -58,10 +58,8 @@ export function lineageGraph(all: readonly Node[]): string {
   const id = (digest: Node['digest']): string => `n${hexOf(digest, 12)}`;
   const label = (node: Node): string =>
     `${SIGNS[node.kind]} ${node.kind} ${hexOf(node.digest, 7)}<br/>${describe(node)
-      .replace(/["<>&#`|]/g, ' ')
-      .replace(/^(.{79}).{2,}$/, '$1…')
-      // Mermaid takes these for Markdown; its own way to write them is safe.
-      .replace(/[*_~]/g, (sign) => `#${sign.charCodeAt(0)};`)}`;
+      .replace(/["<>&#`|*~]|(?<!\w)_+|_+(?!\w)/g, ' ')
+      .replace(/^(.{79}).{2,}$/, '$1…')}`;
   return [
     'graph LR',
     ...nodes.map((node) => `  ${id(node.digest)}["${label(node)}"]`),
