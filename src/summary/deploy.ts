@@ -27,7 +27,7 @@ export function deploySummary(
       ['check', '', 'found'],
       checks.map((check) => [plain(check.name), check.passed ? '✅' : '❌', plain(check.detail)]),
     ),
-    `\`\`\`mermaid\n${lineageGraph(nodes)}\n\`\`\``,
+    nodes.length === 0 ? '' : `\`\`\`mermaid\n${lineageGraph(nodes)}\n\`\`\``,
     store.limits === undefined ? '' : `_${plain(store.limits)}_`,
     commandsFor(deployed, store),
     digests([
