@@ -48,9 +48,9 @@ export async function findApproval(
     }
   }
   const did = people.map(({ login, did }) => `${login} ${did} it`).join(', ');
-  throw new UserError(
-    `${rule}; none of them started or approved this run: ${did}. Let one of them run its jobs again${words(unseen)}`,
-  );
+  const none =
+    did === '' ? 'nobody started or approved this run' : `none of them started or approved this run: ${did}`;
+  throw new UserError(`${rule}; ${none}. Let one of them run its jobs again${words(unseen)}`);
 }
 
 function words(unseen: ReadonlySet<string>): string {
