@@ -1,9 +1,12 @@
 /** Fault 39: a release that is not well, in ways that one look does not show; and a way back that fails, too. */
 import { rename } from 'node:fs/promises';
-import { createServer, request as forward, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { TOKEN_HEADER } from '../../src/deploy/process/protocol.ts';
 import { type Digest, digestOf } from '../../src/lib/digest.ts';
+import { ask } from '../../src/lib/http.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { deployStep } from '../support/deploy-step.ts';
 import { startDeploy, toldBy, whenStopped } from '../support/deploys.ts';
@@ -78,16 +81,20 @@ describe('a release that is ready, and then', () => {
 async function withoutSwitch(): Promise<Server> {
   const [place, real] = [join(machine.state, 'front.sock'), join(machine.state, 'real.sock')];
   await rename(place, real);
-  const between = createServer((request, answer) => {
-    const isSwitch = request.url === '/switch';
-    const told = isSwitch
-      ? { method: 'GET', path: '/status' }
-      : { method: request.method, path: request.url };
-    const asked = forward({ socketPath: real, ...told, headers: request.headers }, (found) => {
-      answer.writeHead(found.statusCode ?? 500, found.headers);
-      found.pipe(answer);
-    });
-    request.pipe(asked);
+  const between = createServer(async (request, answer) => {
+    const body = await text(request);
+    const token = request.headers[TOKEN_HEADER];
+    const found = await ask(
+      { socketPath: real },
+      {
+        ...(request.url === '/switch'
+          ? { path: '/status' }
+          : { method: request.method ?? '', path: request.url ?? '', body }),
+        headers: token === undefined ? {} : { [TOKEN_HEADER]: String(token) },
+        timeoutSeconds: 60,
+      },
+    );
+    answer.writeHead(found.status).end(found.body);
   });
   await new Promise<void>((resolve) => void between.listen(place, resolve));
   return between;
@@ -95,12 +102,12 @@ async function withoutSwitch(): Promise<Server> {
 
 test('200 with another release’s digest: it is taken back, and the one that answers is proved', async () => {
   const between = await withoutSwitch();
-  const { rollout } = await machine.deploy(await machine.release({ model: 'two' }));
+  const release = await machine.release({ model: 'two' });
+  const { rollout } = await machine.deploy(release).finally(() => between.close());
   expect([rollout.outcome, rollout.before]).toEqual(['rolled-back', one]);
   expect(rollout.reason).toContain(
     `/.trainyard/release answered 200: {"name":"toy","environment":"test","release":"${one}"`,
   );
-  between.close();
   await rename(join(machine.state, 'real.sock'), join(machine.state, 'front.sock'));
   await expectOneServes();
 });
