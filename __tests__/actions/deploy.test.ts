@@ -69,7 +69,7 @@ describe('the action deploy', () => {
     }
     const again = await step({ release, name: 'toy', environment: 'test' }, env);
     expect(again.outputs.outcome).toBe('unchanged');
-    expect(firstLine(again)).toContain(`serves already at ${endpoint}`);
+    expect(firstLine(again)).toContain(`serves already at <${endpoint}>`);
   });
 
   test('a store that cannot be written to does not hide what serves', async () => {
