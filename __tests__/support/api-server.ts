@@ -38,6 +38,8 @@ export class ApiServer {
   behaviour: Behaviour = 'answers';
   /** What its user may not do, as `METHOD /path`. */
   forbidden: RegExp | undefined;
+  /** What kubectl says while it is gone. */
+  lastWords = 'dial tcp 127.0.0.1:6443: connect: connection refused';
   #version = 0;
   readonly #watching = new Set<{ path: string; answer: ServerResponse }>();
   readonly #server = createServer((request, answer) => void this.#serve(request, answer));
@@ -98,8 +100,7 @@ export class ApiServer {
     const { pathname: path, searchParams } = new URL(request.url ?? '', 'http://api');
     const body = await text(request);
     this.requests.push(`${request.method} ${path}`);
-    if (this.behaviour === 'is gone')
-      return void answer.writeHead(500).end('dial tcp 127.0.0.1:6443: connect: connection refused');
+    if (this.behaviour === 'is gone') return void answer.writeHead(500).end(this.lastWords);
     if (searchParams.has('watch')) {
       answer.writeHead(200, { 'audit-id': '1' }).flushHeaders();
       return void this.#watching.add({ path, answer });

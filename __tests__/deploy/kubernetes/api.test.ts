@@ -17,11 +17,45 @@ afterEach(() => server.close());
 
 test('What it refuses is told in its own words', async () => {
   server.put(`${MAPS}/a`, thing('a'));
-  const other = { ...thing('a'), metadata: { name: 'a', resourceVersion: '0' } };
-  await expect(server.api().apply(`${MAPS}/a`, other)).rejects.toThrow(
-    new UserError(`the API server refused to apply ConfigMap a (409): APPLY ${MAPS}/a: Conflict`),
+  server.forbidden = /^APPLY/;
+  await expect(server.api().apply(`${MAPS}/a`, thing('a'))).rejects.toThrow(
+    new UserError(
+      `the API server refused to apply ConfigMap a (403): APPLY ${MAPS}/a: Forbidden. See docs/kubernetes.md for the Role that a deploy needs`,
+    ),
   );
 });
+
+test('An object that others change at the same time is applied again, and not without end', async () => {
+  server.put(`${MAPS}/a`, thing('a'));
+  const other = { ...thing('a'), metadata: { name: 'a', resourceVersion: '2' } };
+  const applying = server.api().apply(`${MAPS}/a`, other);
+  await sleep(100);
+  server.put(`${MAPS}/a`, thing('a'));
+  expect((await applying).metadata.resourceVersion).toBe('3');
+  const failed = server.api().apply(`${MAPS}/a`, other);
+  await expect(failed).rejects.toThrow(MachineError);
+  await expect(failed).rejects.toThrow(`refused to apply ConfigMap a (409): APPLY ${MAPS}/a: Conflict`);
+}, 15_000);
+
+test('A sign-in that fails is the user’s to mend before the first answer, and waited for after it', async () => {
+  const said = 'Get "https://cluster": getting credentials: exec: executable aws failed with exit code 255';
+  server.put(`${MAPS}/a`, thing('a'));
+  server.behaviour = 'is gone';
+  server.lastWords = said;
+  const api = server.api(2);
+  await expect(api.get(`${MAPS}/a`, configMap)).rejects.toThrow(UserError);
+  server.behaviour = 'answers';
+  await api.get(`${MAPS}/a`, configMap);
+  server.behaviour = 'is gone';
+  const asked = api.get(`${MAPS}/a`, configMap);
+  await sleep(300);
+  server.behaviour = 'answers';
+  expect((await asked)?.metadata.name).toBe('a');
+  server.behaviour = 'is gone';
+  const failed = server.api(0.3).get(`${MAPS}/a`, configMap);
+  await expect(failed).rejects.toThrow("kubectl can't sign in to the cluster");
+  await expect(api.get(`${MAPS}/a`, configMap)).rejects.toThrow(MachineError);
+}, 15_000);
 
 test('What it does not have is no error', async () => {
   expect(await server.api().get(`${MAPS}/a`, configMap)).toBeUndefined();

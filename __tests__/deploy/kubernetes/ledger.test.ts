@@ -155,3 +155,12 @@ test('A memory of another form is told with its place', async () => {
   await expect(held.read()).rejects.toThrow('the ConfigMap ns/trainyard-digits-production holds a memory');
   await held.release();
 });
+
+test('What is refused to one who holds the lock is no mistake before which nothing was changed', async () => {
+  const held = await ledger('one').lock(signal);
+  server.forbidden = /configmaps/;
+  await expect(held.write({})).rejects.toThrow(MachineError);
+  await expect(held.check()).rejects.toThrow(MachineError);
+  server.forbidden = undefined;
+  await held.release();
+});

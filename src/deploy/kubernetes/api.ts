@@ -10,6 +10,8 @@ import { listOf } from './types/list.ts';
 import { type AnyObject, anyObject } from './types/object.ts';
 
 const TIMEOUT_SECONDS = 30;
+/** How often an object is applied that others change at the same time. */
+const TRIES = 5;
 /**
  * For so long an API server may be gone in the midst of a deploy. With the time between two renewals it is less than what a lease
  * counts: who asks again still holds the lock.
@@ -43,6 +45,8 @@ export class Api {
   #calls = 0;
   /** Of the API server's clock over ours, in milliseconds; its answers say the time in whole seconds. */
   #ahead = 0;
+  /** Whether it has ever answered. */
+  #isReached = false;
   /** What is known to be wrong with it: said once. */
   #trouble: string | undefined;
 
@@ -80,12 +84,16 @@ export class Api {
   }
 
   /**
-   * Server-side apply, as the owner of the fields that are given.
+   * Server-side apply, as the owner of the fields that are given; again where another one changes the object at that moment.
    * @param dryRun all is checked and nothing is kept
    * @returns the object as the API server has it now
    */
   async apply(path: string, object: object, { dryRun = false } = {}): Promise<AnyObject> {
-    return read(await this.#apply(path, object, dryRun), `apply ${nameOf(object)}`, anyObject);
+    for (let tries = 1; ; tries++) {
+      const answer = await this.#apply(path, object, dryRun);
+      if (answer.status !== 409 || tries === TRIES) return read(answer, `apply ${nameOf(object)}`, anyObject);
+      await sleep(100 * 2 ** tries);
+    }
   }
 
   /** The same to the version alone that the object names; undefined where it has changed since. */
@@ -184,13 +192,14 @@ export class Api {
     try {
       const place = { socketPath: await this.socket() };
       const answer = await ask(place, { timeoutSeconds, ...wanted });
-      const wrong = misconfigured(answer);
+      const wrong = this.#isReached ? undefined : misconfigured(answer);
       if (wrong !== undefined) throw wrong;
       if (isPassedOn ? isUnreached(answer) : isOutage(answer))
         return [undefined, answer.body.slice(0, 300).trim()];
       const date = Date.parse(answer.headers.date ?? '');
       if (!Number.isNaN(date)) this.#ahead = date - Date.now();
       this.#trouble = undefined;
+      this.#isReached = true;
       return [answer, undefined];
     } catch (error) {
       wanted.signal?.throwIfAborted();

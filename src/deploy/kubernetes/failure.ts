@@ -29,7 +29,10 @@ export function isOutage(answer: HttpAnswer): boolean {
   return [429, 503, 504].includes(answer.status) || (answer.status === 500 && /etcd/.test(said.message));
 }
 
-/** What kubectl says that waiting does not mend; undefined for anything else. */
+/**
+ * What kubectl says that waiting does not mend, of a cluster that was never reached; undefined for anything else. Once it was, the
+ * same is an outage: a sign-in that fails for a while, say.
+ */
 export function misconfigured(answer: HttpAnswer): UserError | undefined {
   if (!isUnreached(answer)) return undefined;
   const said = answer.body.trim();
@@ -54,10 +57,10 @@ export function refusal(what: string, answer: HttpAnswer): UserError | MachineEr
     case 400:
     case 404:
     case 405:
-    case 409:
     case 415:
     case 422:
       return new UserError(text);
+    // A conflict, say: another one has changed it meanwhile.
     default:
       return new MachineError(text);
   }

@@ -2,6 +2,7 @@ import type { Digest } from '../../lib/digest.ts';
 import { MachineError, UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
 import { type Hold, type Ledger, type Memory, memory, TakenOver } from '../ledger.ts';
+import { begun } from './apply.ts';
 import { type LeasePlace, takeLease } from './lease.ts';
 import { type ConfigMap, configMap } from './types/config-map.ts';
 
@@ -27,13 +28,16 @@ export class KubernetesLedger implements Ledger {
         lost: held.lost,
         // Nobody else writes it while its token is ours.
         read: async () => memoryOf(current, place),
-        write: async (next) => {
-          current = await this.#write(held.token, current, next);
-        },
-        check: async () => {
-          const newest = tokenOf(await this.#find());
-          if (newest > held.token) throw takenOver(place, newest, held.token);
-        },
+        // What is refused from here on is no mistake before which nothing was changed.
+        write: (next) =>
+          begun(async () => {
+            current = await this.#write(held.token, current, next);
+          }),
+        check: () =>
+          begun(async () => {
+            const newest = tokenOf(await this.#find());
+            if (newest > held.token) throw takenOver(place, newest, held.token);
+          }),
         release: () => held.release(),
       };
     } catch (error) {
