@@ -2,6 +2,7 @@ import { type Cluster, startCluster } from '../__tests__/support/cluster.ts';
 import { putModel } from '../__tests__/support/cluster-models.ts';
 import { clusterStore, deployTo } from '../__tests__/support/cluster-site.ts';
 import { recordingLog } from '../__tests__/support/log.ts';
+import { editionOf } from '../src/deploy/kubernetes/edition.ts';
 import { readManifests } from '../src/deploy/kubernetes/manifests.ts';
 import { ClusterSite } from '../src/deploy/kubernetes/site.ts';
 import type { Stored } from '../src/records/kind.ts';
@@ -88,7 +89,7 @@ async function byUs({ env }: Cluster, store: Store, made: Stored<ReleaseConfig>)
 
 /** Seconds that kubectl takes; what served before is removed by it, too, but not in that time. */
 async function byKubectl(cluster: Cluster, store: Store, { digest }: Stored<ReleaseConfig>): Promise<number> {
-  const { own, services } = await readManifests({ store }, digest);
+  const { own, services } = await readManifests({ store }, editionOf(digest));
   const deployment = own.find(({ kind }) => kind === 'Deployment')?.metadata.name ?? '';
   const taken = await seconds(async () => {
     await cluster.apply(...own, ...services);

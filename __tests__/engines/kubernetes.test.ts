@@ -78,7 +78,7 @@ test('An init container brings the model where a cluster has no image volumes', 
   expect(await asked(environment)).toEqual({ release: release.digest, body: golden().response.body });
 }, 90_000);
 
-test('Values of secrets reach the pods alone; another value makes them anew', async () => {
+test('Values of secrets reach the pods alone; another value starts the release beside itself', async () => {
   const environment = 'secrets';
   const release = await putModel(cluster, store, { environment, secrets: ['API_KEY'] });
   const deployed = await deployTo(cluster, store, release, { env: { API_KEY: 'first-value' } });
@@ -96,6 +96,13 @@ test('Values of secrets reach the pods alone; another value makes them anew', as
   const other = await deployTo(cluster, store, release, { env: { API_KEY: 'second-value' } });
   expect(other.rollout).toMatchObject({ outcome: 'live', before: release.digest });
   expect(await valueInPod()).toBe('API_KEY=second-value');
+  // It was started beside what served, and nothing of that is left.
+  const renewed = `toy-secrets-${hexOf(release.digest, 12)}-r3`;
+  const left = await objectsOf(cluster, environment);
+  expect(left.filter((name) => /^(Deployment|Secret)\//.test(name))).toEqual([
+    `Deployment/${renewed}`,
+    `Secret/${renewed}`,
+  ]);
   const yaml = await cluster.kubectl('get', 'deployments,configmaps,services,pods,leases', '--output=yaml');
   expect(yaml).not.toContain('second-value');
   expect(yaml).not.toContain(Buffer.from('second-value').toString('base64'));

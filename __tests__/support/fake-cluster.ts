@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { editionOf } from '../../src/deploy/kubernetes/edition.ts';
 import { type Manifests, readManifests } from '../../src/deploy/kubernetes/manifests.ts';
 import type { Place } from '../../src/deploy/kubernetes/place.ts';
 import { Resources } from '../../src/deploy/kubernetes/resources.ts';
@@ -85,7 +86,7 @@ export class FakeCluster {
   }
 
   manifests(digest: Digest): Promise<Manifests> {
-    return readManifests(this.place, digest);
+    return readManifests(this.place, editionOf(digest));
   }
 
   async target(digest: Digest, token: number, secrets = {}): Promise<KubernetesTarget> {
@@ -113,6 +114,11 @@ export class FakeCluster {
     const endpoints = pods.map((name) => ({ conditions: { ready: true }, targetRef: { kind: 'Pod', name } }));
     const path = `/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices/${service}-1`;
     this.server.put(path, { metadata: { name: `${service}-1`, labels }, endpoints });
+  }
+
+  /** The registry is gone. */
+  async loseStore(): Promise<void> {
+    await rm(this.#folder, { recursive: true });
   }
 
   async close(): Promise<void> {

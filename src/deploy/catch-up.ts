@@ -1,5 +1,3 @@
-import type { Digest } from '../lib/digest.ts';
-import { hideSecrets } from '../lib/hide.ts';
 import { release } from '../records/release.ts';
 import { historyOf } from '../store/history.ts';
 import { getRecord } from '../store/records.ts';
@@ -17,23 +15,15 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
   const { journal } = memory;
   if (journal === undefined) return memory;
   const recorded = (await historyOf(site)).find(
-    ({ token, release: which, startedAt }) =>
-      token === journal.token && which === journal.release && startedAt === journal.startedAt,
+    ({ token, release: which }) => token === journal.token && which === journal.release,
   );
   const found = await getRecord([site.records, deps.store], release, journal.release);
   let live = recorded?.outcome === 'live';
-  const tell = async (record: { readonly digest: Digest }): Promise<void> => {
-    const why = await publish(site, record, live ? found : undefined, deps.store);
-    if (why !== undefined)
-      deps.log.warning(`${deps.store.location} does not know of Deployment ${record.digest}: ${why}`);
-  };
-  if (recorded !== undefined) await tell(recorded);
+  if (recorded !== undefined) await publish(site, recorded, live ? found : undefined, deps.store);
   else {
     const target = await site.target(found, {}, hold);
     const probesOf = (digest: Journal['release']) => readProbes(site.records, digest);
-    // What the killed deploy was given is most likely given to this one, too.
-    const hide = hideSecrets(found.config.secrets.flatMap((name) => deps.env[name] || []));
-    const came = await recover(journal, target, probesOf, { log: deps.log, hide });
+    const came = await recover(journal, target, probesOf, deps.log);
     live = came.outcome === 'live';
     const { holds, lifts, cause, before, startedAt, token } = journal;
     const deployment = await recordDeployment(site, hold, found, {
@@ -47,7 +37,7 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
       ...(lifts && { lifts }),
       text: `${came.reason ?? 'finished by the deploy after it'}\n`,
     });
-    await tell(deployment);
+    await publish(site, deployment, live ? found : undefined, deps.store);
   }
   const next = live ? { live: { release: journal.release, token: journal.token } } : onlyLive(memory);
   await hold.write(next);

@@ -3,8 +3,8 @@ import { MachineError } from '../lib/errors.ts';
 import { findPrevious } from '../records/history.ts';
 import { historyOf } from '../store/history.ts';
 import { TakenOver } from './ledger.ts';
-import type { Parts } from './parts.ts';
-import { exitStatusOf, isLive, onlyLive, type Plan } from './plan.ts';
+import { readParts } from './parts.ts';
+import { isLive, onlyLive, type Plan } from './plan.ts';
 import { publish, recordDeployment } from './record.ts';
 import type { DeployDeps, Deployed } from './request.ts';
 import type { Rollout } from './rollout.ts';
@@ -12,7 +12,6 @@ import type { Rollout } from './rollout.ts';
 /** Writes the one record of a deploy, then forgets its journal. */
 export async function finish(
   { site, hold, memory, release: wanted, startedAt, marks, approved }: Plan,
-  parts: Parts,
   rollout: Rollout,
   { endpoint, text }: { endpoint: string; text: string },
   deps: DeployDeps,
@@ -35,7 +34,7 @@ export async function finish(
     if (cause instanceof TakenOver) throw cause;
     throw new MachineError(
       `release ${hexOf(wanted.digest, 12)} is ${rollout.outcome}, but no record of that could be written in ${site.location}; the next deploy writes it`,
-      { cause, exitStatus: exitStatusOf(rollout) },
+      { cause },
     );
   });
   await hold.write(
@@ -43,15 +42,11 @@ export async function finish(
   );
   return {
     site,
-    parts,
+    parts: await readParts(site.records, wanted.digest),
     rollout,
     deployment,
     unrecorded: await publish(site, deployment, isLive(rollout) ? wanted : undefined, deps.store),
-    // Whatever can't be told to people by now, the deploy has ended as it has.
-    hasPrevious: await historyOf(site).then(
-      (history) => findPrevious(history) !== undefined,
-      () => false,
-    ),
-    stop: await site.stopCommand().catch(() => undefined),
+    hasPrevious: findPrevious(await historyOf(site)) !== undefined,
+    stop: await site.stopCommand(),
   };
 }

@@ -33,10 +33,9 @@ export function cliHost(
     workspace: process.cwd(),
     inActions: false,
     scratch: folders.make,
-    openStore: (value: string, input: string, signal = job.signal) =>
+    openStore: (value: string, input: string) =>
       openStoreFor(value, input, {
         ...job,
-        signal,
         folder: process.cwd(),
         githubToken: env.GITHUB_TOKEN,
         input: read,

@@ -31,11 +31,16 @@ export type ClusterObject = z.infer<typeof clusterObject>;
 /** The layer MANIFESTS_LAYER of a release. */
 export const manifestList = z.array(clusterObject);
 
-/** A release's manifests with its digest in them: what is applied. */
-export function fillManifests(objects: readonly ClusterObject[], release: Digest): ClusterObject[] {
-  const text = JSON.stringify(objects)
-    .replaceAll(RELEASE_SHORT, hexOf(release, SHORT))
-    .replaceAll(RELEASE, release);
+/**
+ * A release's manifests with its digest in them: what is applied.
+ * @param short what stands in names and labels
+ */
+export function fillManifests(
+  objects: readonly ClusterObject[],
+  release: Digest,
+  short = hexOf(release, SHORT),
+): ClusterObject[] {
+  const text = JSON.stringify(objects).replaceAll(RELEASE_SHORT, short).replaceAll(RELEASE, release);
   return manifestList.parse(JSON.parse(text));
 }
 

@@ -1,6 +1,6 @@
-/** The first colour of Mermaid's own palette can hardly be seen on white, and its own background is a grey box on a dark page. */
+/** The first colour of Mermaid's own palette can hardly be seen on white. */
 const LOOK =
-  '%%{init: {"xyChart": {"height": 320}, "themeVariables": {"xyChart": {"plotColorPalette": "#1f6feb", "backgroundColor": "transparent"}}}}%%';
+  '%%{init: {"xyChart": {"height": 320}, "themeVariables": {"xyChart": {"plotColorPalette": "#1f6feb"}}}}%%';
 
 /** Mermaid's numbers have no exponents. */
 function decimal(value: number): string {

@@ -26,14 +26,14 @@ test('Values that pods take of Secrets of others are known, to be hidden: by key
   keep('keys', { first: 'one-of-two', second: 'two-of-two' });
   keep('other', { key: 'optional-value' });
   const env = [variable('db', 'password'), variable('other', 'key', true), variable('absent', 'key', true)];
-  const { own, release } = await manifestsWith({ env, envFrom: [{ secretRef: { name: 'keys' } }] });
-  expect(await referencedValues(cluster.place, own, release)).toEqual({
+  const manifests = await manifestsWith({ env, envFrom: [{ secretRef: { name: 'keys' } }] });
+  expect(await referencedValues(cluster.place, manifests)).toEqual({
     'db/password': 'hunter-two',
     'keys/first': 'one-of-two',
     'keys/second': 'two-of-two',
     'other/key': 'optional-value',
   });
-  expect(await missingSecrets(cluster.place, own, release)).toEqual([]);
+  expect(await missingSecrets(cluster.place, manifests)).toEqual([]);
 });
 
 test('What is not there is told, unless it may be absent', async () => {
@@ -44,10 +44,10 @@ test('What is not there is told, unless it may be absent', async () => {
     variable('absent', 'two'),
     variable('optional', 'key', true),
   ];
-  const { own, release } = await manifestsWith({ env });
-  expect(await missingSecrets(cluster.place, own, release)).toEqual([
+  const manifests = await manifestsWith({ env });
+  expect(await missingSecrets(cluster.place, manifests)).toEqual([
     'the Secret db in namespace ns has no key password (it has user)',
     'there is no Secret absent in namespace ns; the release needs its one, two',
   ]);
-  expect(await referencedValues(cluster.place, own, release)).toEqual({});
+  expect(await referencedValues(cluster.place, manifests)).toEqual({});
 });

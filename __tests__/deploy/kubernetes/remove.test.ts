@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { OUTAGE_SECONDS } from '../../../src/deploy/kubernetes/api.ts';
+import { editionOf } from '../../../src/deploy/kubernetes/edition.ts';
 import { removeOthers } from '../../../src/deploy/kubernetes/remove.ts';
 import { LEASE_SECONDS } from '../../../src/deploy/kubernetes/site.ts';
 import { TakenOver } from '../../../src/deploy/ledger.ts';
@@ -17,7 +18,7 @@ afterEach(() => cluster.close());
 test('What may not be removed is told, and fails no release that serves', async () => {
   const { server, place } = cluster;
   server.forbidden = /^DELETE .*secrets/;
-  await removeOthers(place, [LIVE]);
+  await removeOthers(place, [editionOf(LIVE)]);
   expect(server.requests).toContain('DELETE /apis/apps/v1/namespaces/ns/deployments');
   expect(server.log.warnings).toEqual([
     'what is no longer needed is left, to be removed by hand: the API server refused to remove /api/v1/namespaces/ns/secrets (403): DELETE /api/v1/namespaces/ns/secrets: Forbidden. See docs/kubernetes.md for the Role that a deploy needs',
@@ -27,7 +28,7 @@ test('What may not be removed is told, and fails no release that serves', async 
 test('Who is taken over while the API server is gone removes nothing when it is back', async () => {
   const { server, place } = cluster;
   server.behaviour = 'is gone';
-  const removing = removeOthers(place, [LIVE]);
+  const removing = removeOthers(place, [editionOf(LIVE)]);
   removing.catch(() => {});
   await sleep(200);
   cluster.check = async () => {

@@ -4,9 +4,9 @@ import { RELEASE_LABEL } from '../../records/cluster.ts';
 import { Refused } from '../target.ts';
 import { askService } from './asking.ts';
 import { imagesOf, imageVolumesOf } from './dropped.ts';
-import type { Front } from './front.ts';
+import { type Front, isWhole } from './front.ts';
 import { type Manifests, podSpecOf } from './manifests.ts';
-import { type Place, shortOf } from './place.ts';
+import type { Place } from './place.ts';
 import { hasEnded, isReady, podsOf } from './pods.ts';
 import type { Pod } from './types/pod.ts';
 import { type EndpointSlice, endpointSlice } from './types/service.ts';
@@ -27,9 +27,9 @@ export async function identify(
   patienceSeconds = PATIENCE_SECONDS,
 ): Promise<string> {
   const { release } = manifests;
-  if (front?.release !== release || !front.isWhole)
+  if (front === undefined || !isWhole(front, manifests))
     throw new Refused(
-      `the Services of ${place.namespace} name release ${front === undefined ? 'none' : shownOf(front)}, not ${hexOf(release, 12)}`,
+      `the Services of ${place.namespace} name release ${front === undefined ? 'none' : shownOf(front)}, not ${manifests.short}`,
     );
   const pods = await whenLedTo(place, manifests, patienceSeconds);
   for (const one of pods) refuseOther(one, manifests);
@@ -84,14 +84,14 @@ function readyIn({ endpoints }: EndpointSlice): string[] {
 }
 
 /** A pod runs the images that its release names, by digest, and has the volumes with the model. */
-function refuseOther({ metadata, spec }: Pod, { own, release }: Manifests): void {
+function refuseOther({ metadata, spec }: Pod, { own, short }: Manifests): void {
   const templates = own.flatMap((object) => podSpecOf(object) ?? []);
   const isOne = templates.some(
     (template) =>
       isWithin(imagesOf(template), imagesOf(spec)) &&
       isWithin(imageVolumesOf(template), imageVolumesOf(spec)),
   );
-  if (isOne && metadata.labels?.[RELEASE_LABEL] === shortOf(release)) return;
+  if (isOne && metadata.labels?.[RELEASE_LABEL] === short) return;
   const found = [...imagesOf(spec), ...imageVolumesOf(spec)].join(', ');
   throw new Refused(`pod ${metadata.name} is not as the release was rendered: it has ${found}`);
 }
@@ -105,6 +105,7 @@ function readyPathOf({ own }: Manifests): string | undefined {
   return containers.flatMap(({ readinessProbe }) => readinessProbe?.httpGet?.path ?? [])[0];
 }
 
-function shownOf({ release, isWhole }: Front): string {
-  return `${hexOf(release, 12)}${isWhole ? '' : ' (and select other pods)'}`;
+function shownOf({ all }: Front): string {
+  const shown = all.map(({ short, selects }) => `${short}${selects ? '' : ' (and select other pods)'}`);
+  return [...new Set(shown)].join(', ');
 }

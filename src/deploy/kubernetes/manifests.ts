@@ -1,4 +1,3 @@
-import type { Digest } from '../../lib/digest.ts';
 import { UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
 import {
@@ -10,14 +9,14 @@ import {
 } from '../../records/cluster.ts';
 import { MANIFESTS_LAYER, release } from '../../records/release.ts';
 import { getRecord, readBytes } from '../../store/records.ts';
+import type { Edition } from './edition.ts';
 import type { Place } from './place.ts';
 import { type PodSpec, podSpec } from './types/pod.ts';
 import { type Service, service } from './types/service.ts';
 import { workload } from './types/workload.ts';
 
-/** The objects of a release, its digest in them. */
-export interface Manifests {
-  readonly release: Digest;
+/** The objects of an edition of a release, the digest in them. */
+export interface Manifests extends Edition {
   /** Those that come and go with it, in the order of the release. */
   readonly own: readonly ClusterObject[];
   /** Those that all releases of the environment share, but the Services that name the release that serves. */
@@ -26,8 +25,11 @@ export interface Manifests {
   readonly services: readonly (ClusterObject & Service)[];
 }
 
-/** Reads the manifests that a release carries. @throws UserError for a release that has none */
-export async function readManifests({ store }: Pick<Place, 'store'>, digest: Digest): Promise<Manifests> {
+/** Reads the manifests that a release carries, as an edition of it. @throws UserError for a release that has none */
+export async function readManifests(
+  { store }: Pick<Place, 'store'>,
+  { release: digest, short }: Edition,
+): Promise<Manifests> {
   const { manifest } = await getRecord(store, release, digest);
   const layer = manifest.layers.find(({ mediaType }) => mediaType === MANIFESTS_LAYER);
   if (layer === undefined)
@@ -39,6 +41,7 @@ export async function readManifests({ store }: Pick<Place, 'store'>, digest: Dig
     fillManifests(
       objects.filter((one) => isOfOneRelease(one) === wanted),
       digest,
+      short,
     );
   const shared = filled(false);
   const services = shared.flatMap((object) => {
@@ -50,7 +53,7 @@ export async function readManifests({ store }: Pick<Place, 'store'>, digest: Dig
     throw new UserError(`no Service of release ${digest} selects its pods by the label ${RELEASE_LABEL}`);
   const names = services.map(({ metadata }) => metadata.name);
   const isOther = ({ kind, metadata }: ClusterObject) => kind !== 'Service' || !names.includes(metadata.name);
-  return { release: digest, own: filled(true), shared: shared.filter(isOther), services };
+  return { release: digest, short, own: filled(true), shared: shared.filter(isOther), services };
 }
 
 /** Whether an object makes pods by a template, and goes on doing so. */

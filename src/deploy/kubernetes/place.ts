@@ -1,9 +1,9 @@
-import { type Digest, hexOf } from '../../lib/digest.ts';
 import type { Log } from '../../lib/log.ts';
 import { fillManifests, RELEASE_LABEL } from '../../records/cluster.ts';
 import { resourceNames, selectorLabels } from '../../records/cluster-names.ts';
 import type { Store } from '../../store/store.ts';
 import type { Api } from './api.ts';
+import type { Edition } from './edition.ts';
 import type { Resources } from './resources.ts';
 
 /** Where the releases of a project's environment run. */
@@ -20,15 +20,10 @@ export interface Place {
   check(): Promise<void>;
 }
 
-/** The first digits of a release, as they stand in names and labels. */
-export function shortOf(release: Digest): string {
-  return hexOf(release, 12);
-}
-
-/** A label selector of all that belongs to an environment, or to one release of it. */
-export function selectorOf({ name, environment }: Place, release?: Digest): string {
+/** A label selector of all that belongs to an environment, or to one edition of a release. */
+export function selectorOf({ name, environment }: Place, edition?: Edition): string {
   const { [RELEASE_LABEL]: _, ...labels } = selectorLabels(name, environment);
-  const all = release === undefined ? labels : { ...labels, [RELEASE_LABEL]: shortOf(release) };
+  const all = edition === undefined ? labels : { ...labels, [RELEASE_LABEL]: edition.short };
   return Object.entries(all)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
@@ -40,8 +35,9 @@ export function environmentLabels({ name, environment }: Pick<Place, 'name' | 'e
   return labels;
 }
 
-/** The name of a release's own Secret. */
-export function secretName({ name, environment }: Place, release: Digest): string {
+/** The name of an edition's own Secret. */
+export function secretName({ name, environment }: Place, { release, short }: Edition): string {
   const metadata = { name: resourceNames(name, environment).release };
-  return fillManifests([{ apiVersion: 'v1', kind: 'Secret', metadata }], release)[0]?.metadata.name ?? '';
+  const [filled] = fillManifests([{ apiVersion: 'v1', kind: 'Secret', metadata }], release, short);
+  return filled?.metadata.name ?? '';
 }

@@ -1,10 +1,7 @@
-import type { Manifests } from './manifests.ts';
+import type { Edition } from './edition.ts';
 import { type Place, selectorOf } from './place.ts';
 import type { Reason } from './reasons.ts';
 import { type Pod, pod } from './types/pod.ts';
-
-/** On the template of pods that are to be made anew with nothing else changed: by which deploy. */
-export const RENEWED_ANNOTATION = 'trainyard.dev/renewed-by';
 
 const LINES = 20;
 
@@ -13,9 +10,9 @@ export function podsPath({ namespace }: Place): string {
   return `/api/v1/namespaces/${namespace}/pods`;
 }
 
-/** The pods of a release that are not being ended. */
-export async function podsOf(place: Place, { release }: Manifests): Promise<Pod[]> {
-  const query = { labelSelector: selectorOf(place, release) };
+/** The pods of an edition of a release that are not being ended. */
+export async function podsOf(place: Place, edition: Edition): Promise<Pod[]> {
+  const query = { labelSelector: selectorOf(place, edition) };
   return (await place.api.list(podsPath(place), pod, query)).filter(isStaying);
 }
 

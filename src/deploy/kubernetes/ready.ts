@@ -3,7 +3,7 @@ import { Refused } from '../target.ts';
 import { followWarnings, type Warnings } from './events.ts';
 import { isWorkload, type Manifests } from './manifests.ts';
 import { type Place, selectorOf } from './place.ts';
-import { isReady, isStaying, lastLines, podsPath, RENEWED_ANNOTATION } from './pods.ts';
+import { isReady, isStaying, lastLines, podsPath } from './pods.ts';
 import { type Reason, reasonOf, warnedOf } from './reasons.ts';
 import { type Pod, pod } from './types/pod.ts';
 import { type Workload, workload } from './types/workload.ts';
@@ -13,28 +13,25 @@ import { follow } from './watch.ts';
 const GRACE_SECONDS = 60;
 const DEADLINE_SECONDS = 600;
 
-export interface Wanted {
-  readonly manifests: Manifests;
-  /** Only pods that this deploy made anew count; undefined where all of the release do. */
-  readonly renewedBy: string | undefined;
-}
-
 /**
- * Waits, by watching, until all pods of a release are ready.
+ * Waits, by watching, until all pods of an edition of a release are ready.
  * @returns the pods
  * @throws Refused in words as soon as it is known that they will not be, with the last lines of the one that fails
  */
-export async function whenReady(place: Place, wanted: Wanted, signal: AbortSignal): Promise<readonly Pod[]> {
+export async function whenReady(
+  place: Place,
+  manifests: Manifests,
+  signal: AbortSignal,
+): Promise<readonly Pod[]> {
   const end = new AbortController();
   const until = AbortSignal.any([signal, end.signal]);
   const seen: Seen = { pods: [], workloads: new Map(), warnings: new Map(), told: new Set() };
-  const { manifests } = wanted;
   const kinds = new Map(manifests.own.filter(isWorkload).map((object) => [object.kind, object]));
-  const query = { labelSelector: selectorOf(place, manifests.release) };
+  const query = { labelSelector: selectorOf(place, manifests) };
   return new Promise<readonly Pod[]>((resolve, reject) => {
     const look = (): void => {
-      tell(place, wanted, seen);
-      const judged = judge(wanted, kinds.size, seen);
+      tell(place, seen);
+      const judged = judge(kinds.size, seen);
       if (judged === undefined) return;
       if ('ready' in judged) resolve(judged.ready);
       else reject(judged.refused);
@@ -62,7 +59,7 @@ export async function whenReady(place: Place, wanted: Wanted, signal: AbortSigna
   })
     .catch(async (error: unknown) => {
       signal.throwIfAborted();
-      throw error instanceof Unready ? await refusedFor(place, error, seen, wanted) : error;
+      throw error instanceof Unready ? await refusedFor(place, error, seen) : error;
     })
     .finally(() => end.abort());
 }
@@ -76,9 +73,9 @@ interface Seen {
 }
 
 /** Says why pods are not ready yet, once each. */
-function tell({ log }: Place, wanted: Wanted, { pods, workloads, told }: Seen): void {
+function tell({ log }: Place, { pods, workloads, told }: Seen): void {
   const all = [...workloads.values()].flat();
-  for (const one of pods.filter((some) => isMeant(some, wanted, all) || hasFailed(some, wanted, all))) {
+  for (const one of pods.filter((some) => isMeant(some, all) || hasFailed(some, all))) {
     const { text = '' } = reasonOf(one) ?? {};
     if (text !== '' && !told.has(text)) log.info(text);
     told.add(text);
@@ -99,13 +96,12 @@ class Unready extends Error {
 
 /** Undefined while it is open. */
 function judge(
-  wanted: Wanted,
   kinds: number,
   { pods, workloads, warnings }: Seen,
 ): { ready: readonly Pod[] } | { refused: Unready } | undefined {
   if (workloads.size < kinds) return undefined;
   const all = [...workloads.values()].flat();
-  const mine = pods.filter((one) => isMeant(one, wanted, all));
+  const mine = pods.filter((one) => isMeant(one, all));
   for (const one of mine) {
     const reason = warnedOf(one, warnings.get(one.metadata.name) ?? []) ?? reasonOf(one);
     if (reason?.isFinal === true) return { refused: new Unready(reason.text, one.metadata.name, reason.log) };
@@ -123,18 +119,17 @@ function judge(
   return ready.length > 0 && ready.length === mine.length ? { ready } : undefined;
 }
 
-function isMeant(one: Pod, wanted: Wanted, workloads: readonly Workload[]): boolean {
-  return isStaying(one) && isMine(one, wanted, workloads);
+function isMeant(one: Pod, workloads: readonly Workload[]): boolean {
+  return isStaying(one) && isMine(one, workloads);
 }
 
 /** It was evicted, say: another one is made in its place. */
-function hasFailed(one: Pod, wanted: Wanted, workloads: readonly Workload[]): boolean {
-  return one.status.phase === 'Failed' && isMine(one, wanted, workloads);
+function hasFailed(one: Pod, workloads: readonly Workload[]): boolean {
+  return one.status.phase === 'Failed' && isMine(one, workloads);
 }
 
 /** Pods of a Deployment of this name that was removed before may still be leaving. */
-function isMine(one: Pod, { renewedBy }: Wanted, workloads: readonly Workload[]): boolean {
-  if (renewedBy !== undefined) return one.metadata.annotations?.[RENEWED_ANNOTATION] === renewedBy;
+function isMine(one: Pod, workloads: readonly Workload[]): boolean {
   return workloads.some(({ metadata }) => createdAt(one.metadata) >= createdAt(metadata));
 }
 
@@ -167,14 +162,13 @@ async function refusedFor(
   place: Place,
   { message, podName, log }: Unready,
   { pods, warnings, workloads }: Seen,
-  wanted: Wanted,
 ): Promise<Refused> {
   const all = [...workloads.values()].flat();
-  const mine = pods.filter((one) => isMeant(one, wanted, all));
+  const mine = pods.filter((one) => isMeant(one, all));
   const failing =
     mine.find(({ metadata }) => metadata.name === podName) ??
     mine.find((one) => !isReady(one)) ??
-    pods.find((one) => hasFailed(one, wanted, all));
+    pods.find((one) => hasFailed(one, all));
   if (failing === undefined) return new Refused(message);
   const { name } = failing.metadata;
   const reason = podName === undefined ? reasonOf(failing) : undefined;

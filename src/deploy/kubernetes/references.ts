@@ -1,7 +1,5 @@
-import type { Digest } from '../../lib/digest.ts';
 import { UserError } from '../../lib/errors.ts';
-import type { ClusterObject } from '../../records/cluster.ts';
-import { podSpecOf } from './manifests.ts';
+import { type Manifests, podSpecOf } from './manifests.ts';
 import { type Place, secretName } from './place.ts';
 import type { Values } from './secrets.ts';
 import { type Secret, secret } from './types/config-map.ts';
@@ -15,12 +13,8 @@ interface Reference {
 }
 
 /** What pods need of Secrets that others keep, and the namespace does not have. */
-export async function missingSecrets(
-  place: Place,
-  own: readonly ClusterObject[],
-  release: Digest,
-): Promise<string[]> {
-  const needed = referencesOf(place, own, release).filter(({ isOptional }) => !isOptional);
+export async function missingSecrets(place: Place, manifests: Manifests): Promise<string[]> {
+  const needed = referencesOf(place, manifests).filter(({ isOptional }) => !isOptional);
   const problems = [...byName(needed)].map(async ([name, keys]) => {
     const found = await findOther(place, name).catch((error: unknown) => {
       // Who may not read it leaves it to the kubelet.
@@ -45,12 +39,8 @@ export async function missingSecrets(
 }
 
 /** The values that pods take of Secrets that others keep, as far as they may be read: by `SECRET/KEY`. */
-export async function referencedValues(
-  place: Place,
-  own: readonly ClusterObject[],
-  release: Digest,
-): Promise<Values> {
-  const reading = [...byName(referencesOf(place, own, release))].map(async ([name, keys]) => {
+export async function referencedValues(place: Place, manifests: Manifests): Promise<Values> {
+  const reading = [...byName(referencesOf(place, manifests))].map(async ([name, keys]) => {
     const found = await findOther(place, name).catch((error: unknown) => {
       if (!(error instanceof UserError)) throw error;
       return undefined;
@@ -66,9 +56,9 @@ function findOther({ api, namespace }: Place, name: string): Promise<Secret | un
   return api.get(`/api/v1/namespaces/${namespace}/secrets/${name}`, secret);
 }
 
-function referencesOf(place: Place, own: readonly ClusterObject[], release: Digest): Reference[] {
-  const mine = secretName(place, release);
-  const specs = own.flatMap((object) => podSpecOf(object) ?? []);
+function referencesOf(place: Place, manifests: Manifests): Reference[] {
+  const mine = secretName(place, manifests);
+  const specs = manifests.own.flatMap((object) => podSpecOf(object) ?? []);
   return specs
     .flatMap(({ initContainers, containers }) => [...initContainers, ...containers].flatMap(ofContainer))
     .filter(({ name }) => name !== mine);

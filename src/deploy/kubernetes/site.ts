@@ -11,7 +11,8 @@ import type { Store } from '../../store/store.ts';
 import type { Hold, Ledger } from '../ledger.ts';
 import type { Site } from '../site.ts';
 import { Api } from './api.ts';
-import { readFront } from './front.ts';
+import { editionOf } from './edition.ts';
+import { namedBy, readFront } from './front.ts';
 import { holderName, isGoneHere } from './holder.ts';
 import { KubernetesLedger } from './ledger.ts';
 import { readManifests } from './manifests.ts';
@@ -101,17 +102,16 @@ export class ClusterSite implements Site {
   async mend(): Promise<void> {}
 
   async live(): Promise<Digest | undefined> {
-    return (await readFront(this.#place, Number.POSITIVE_INFINITY))?.release;
+    return (await readFront(this.#place, Number.POSITIVE_INFINITY))?.lead.release;
   }
 
   /** Nothing has to be brought; what pods will not find is told. */
   async bring({ digest }: Stored<ReleaseConfig>): Promise<void> {
-    await readManifests(this.#place, digest);
+    await readManifests(this.#place, editionOf(digest));
   }
 
   async secretsOf({ digest }: Stored<ReleaseConfig>): Promise<Readonly<Record<string, string>>> {
-    const { own } = await readManifests(this.#place, digest);
-    return referencedValues(this.#place, own, digest);
+    return referencedValues(this.#place, await readManifests(this.#place, editionOf(digest)));
   }
 
   async target(
@@ -120,7 +120,7 @@ export class ClusterSite implements Site {
     hold: Hold,
   ): Promise<KubernetesTarget> {
     this.#hold = hold;
-    const manifests = await readManifests(this.#place, digest);
+    const manifests = await readManifests(this.#place, editionOf(digest));
     return new KubernetesTarget({ place: this.#place, manifests, secrets, token: hold.token });
   }
 
@@ -133,8 +133,10 @@ export class ClusterSite implements Site {
     // Whoever came after this deploy has a release on trial.
     if (this.#hold === undefined || token > this.#hold.token) return;
     const front = await readFront(this.#place, this.#hold.token);
-    const kept = [front?.release, front?.before, journal?.release, journal?.before];
-    await removeOthers(this.#place, [...new Set(kept.flatMap((one) => one ?? []))]);
+    const journaled = [journal?.release, journal?.before].flatMap((one) => one ?? []);
+    // What a deploy that is not over has begun may be a renewal.
+    const kept = journaled.flatMap((one) => [editionOf(one), editionOf(one, journal?.token)]);
+    await removeOthers(this.#place, [...namedBy(front), ...kept]);
   }
 
   async stopCommand(): Promise<string | undefined> {

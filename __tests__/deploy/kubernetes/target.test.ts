@@ -1,0 +1,162 @@
+/** What deploys do to the Services of a release, of which own manifests may have several, and which other releases may not have. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type Digest, hexOf } from '../../../src/lib/digest.ts';
+import { aDeployment, aService, FakeCluster } from '../../support/fake-cluster.ts';
+
+let cluster: FakeCluster;
+beforeEach(async () => {
+  cluster = await FakeCluster.start();
+});
+afterEach(() => cluster.close());
+
+const released = (model: string, ...services: string[]): Promise<Digest> =>
+  cluster.release([aDeployment(), ...services.map((name) => aService(name))], { MODEL: model });
+
+/** A release that serves, committed. */
+async function live(release: Digest, token: number): Promise<void> {
+  const target = await cluster.target(release, token);
+  cluster.pod(`pod-${token}`, await cluster.manifests(release));
+  await target.switch();
+  await target.commit();
+}
+
+const kinds = (kind: string): string[] =>
+  [...cluster.server.objects.keys()].flatMap((path) => path.split(`/${kind}/`)[1] ?? []).sort();
+const fails = (path: RegExp) => {
+  cluster.server.forbidden = path;
+};
+
+test('Killed between two Services, the next deploy lets all of them name what served before', async () => {
+  const [one, two] = [
+    await released('1', 'z-public', 'a-internal'),
+    await released('2', 'z-public', 'a-internal'),
+  ];
+  await live(one, 1);
+  fails(/^APPLY .*a-internal/);
+  await expect((await cluster.target(two, 2)).switch()).rejects.toThrow(/Forbidden/);
+  expect([cluster.named('z-public'), cluster.named('a-internal')]).toEqual([two, one]);
+  cluster.server.forbidden = undefined;
+
+  const next = await cluster.target(two, 3);
+  await next.revert();
+  await next.abandon();
+  expect([cluster.named('z-public'), cluster.named('a-internal')]).toEqual([one, one]);
+  expect(await next.serving()).toEqual({ release: one, asWanted: false });
+  expect(await (await cluster.target(one, 3)).serving()).toEqual({ release: one, asWanted: true });
+});
+
+test('Killed on the way back, too', async () => {
+  const [one, two] = [
+    await released('1', 'z-public', 'a-internal'),
+    await released('2', 'z-public', 'a-internal'),
+  ];
+  await live(one, 1);
+  const target = await cluster.target(two, 2);
+  await target.switch();
+  fails(/^APPLY .*a-internal/);
+  await expect(target.revert()).rejects.toThrow(/Forbidden/);
+  expect([cluster.named('z-public'), cluster.named('a-internal')]).toEqual([one, two]);
+  cluster.server.forbidden = undefined;
+  await (await cluster.target(two, 3)).revert();
+  expect([cluster.named('z-public'), cluster.named('a-internal')]).toEqual([one, one]);
+});
+
+test('A Service that a release has no longer goes when the release stays, and comes back with a roll-back', async () => {
+  const [one, two] = [await released('1', 'public', 'old'), await released('2', 'public', 'new')];
+  await live(one, 1);
+  const target = await cluster.target(two, 2);
+  await target.switch();
+  expect(kinds('services')).toEqual(['new', 'old', 'public']);
+  await target.revert();
+  expect([cluster.named('public'), cluster.named('old')]).toEqual([one, one]);
+  expect(kinds('services')).toEqual(['old', 'public']);
+  await live(two, 3);
+  expect(kinds('services')).toEqual(['new', 'public']);
+  expect(await (await cluster.target(two, 3)).serving()).toEqual({ release: two, asWanted: true });
+  await live(one, 4);
+  expect(kinds('services')).toEqual(['old', 'public']);
+});
+
+test('A Service that could not be removed makes no other release of what serves', async () => {
+  const [one, two] = [await released('1', 'public', 'a-old'), await released('2', 'public')];
+  await live(one, 1);
+  fails(/^DELETE .*services/);
+  await live(two, 2);
+  expect(kinds('services')).toEqual(['a-old', 'public']);
+  expect(await (await cluster.target(two, 3)).serving()).toEqual({ release: two, asWanted: true });
+});
+
+test('The first release that is undone takes its Services with it', async () => {
+  const release = await released('1', 'public', 'internal');
+  const target = await cluster.target(release, 1);
+  await target.switch();
+  await target.revert();
+  expect(kinds('services')).toEqual([]);
+  expect(await target.serving()).toBeUndefined();
+});
+
+test('What is needed for the way back is read before the switch', async () => {
+  const [one, two] = [await released('1', 'public'), await released('2', 'public')];
+  await live(one, 1);
+  const target = await cluster.target(two, 2);
+  await target.switch();
+  await cluster.loseStore();
+  await target.revert();
+  expect(cluster.named('public')).toBe(one);
+  cluster.leads('public', ['pod-1']);
+  expect(await target.identify(one)).toContain('1 of 1 pods');
+});
+
+test('Another value of a secret starts the release beside itself, and what served keeps its own until then', async () => {
+  const release = await released('1', 'public');
+  const plain = `toy-test-${hexOf(release, 12)}`;
+  const valueIn = (name: string): unknown =>
+    cluster.server.objects.get(`/api/v1/namespaces/ns/secrets/${name}`)?.data?.KEY;
+  const started = async (token: number, secret: string) => {
+    const target = await cluster.target(release, token, { KEY: secret });
+    const end = new AbortController();
+    const starting = target.start(end.signal);
+    // No controller makes pods here.
+    const name = `toy-${hexOf(release, 12)}${token === 1 ? '' : `-r${token}`}`;
+    while (!kinds('deployments').includes(name)) await sleep(20);
+    end.abort();
+    await expect(starting).rejects.toThrow();
+    return target;
+  };
+  const first = await started(1, 'one');
+  cluster.pod('one', await cluster.manifests(release));
+  await first.switch();
+  await first.commit();
+  expect(await first.serving()).toEqual({ release, asWanted: true });
+
+  const bad = await started(2, 'two');
+  expect(kinds('secrets')).toEqual([plain, `${plain}-r2`]);
+  expect([valueIn(plain), valueIn(`${plain}-r2`)]).toEqual(['b25l', 'dHdv']);
+  expect(kinds('deployments')).toEqual([`toy-${hexOf(release, 12)}`, `toy-${hexOf(release, 12)}-r2`]);
+  await bad.switch();
+  await bad.revert();
+  expect(kinds('secrets')).toEqual([plain]);
+  const again = await cluster.target(release, 2, { KEY: 'one' });
+  expect(await again.serving()).toEqual({ release, asWanted: true });
+
+  // Killed in the midst of it: only the Services tell.
+  await (await started(3, 'three')).switch();
+  const next = await cluster.target(release, 4, {});
+  await next.revert();
+  await next.abandon();
+  expect(kinds('secrets')).toEqual([plain]);
+  await started(5, 'five');
+  await (await cluster.target(release, 6, {})).abandon();
+  expect(kinds('secrets')).toEqual([plain]);
+
+  const good = await started(7, 'seven');
+  await good.switch();
+  await good.commit();
+  expect(kinds('secrets')).toEqual([`${plain}-r7`]);
+  expect(kinds('deployments')).toEqual([`toy-${hexOf(release, 12)}-r7`]);
+  expect(await good.serving()).toEqual({ release, asWanted: true });
+  expect(await first.serving().catch((error: Error) => error.message)).toContain(
+    'another deploy has switched',
+  );
+});

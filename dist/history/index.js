@@ -1,3 +1,0 @@
-import { runStep } from '../index.js';
-
-await runStep('history');
