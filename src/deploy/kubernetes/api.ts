@@ -46,7 +46,7 @@ export class Api {
   /** Of the API server's clock over ours, in milliseconds; its answers say the time in whole seconds. */
   #ahead = 0;
   /** Whether it has ever answered. */
-  #isReached = false;
+  #isReached: boolean = false;
   /** What is known to be wrong with it: said once. */
   #trouble: string | undefined;
 

@@ -22,6 +22,7 @@ export function isEditionOf(short: string, release: Digest): boolean {
   return short === plain || (short.startsWith(`${plain}-r`) && /-r\d+$/.test(short));
 }
 
+/** Whether both are the same edition of the same release. */
 export function isSame(one: Edition, other: Edition): boolean {
   return one.release === other.release && one.short === other.short;
 }
