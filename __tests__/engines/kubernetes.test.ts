@@ -108,6 +108,19 @@ test('Values of secrets reach the pods alone; another value starts the release b
   expect(yaml).not.toContain(Buffer.from('second-value').toString('base64'));
 }, 120_000);
 
+test('Another value of a secret that breaks the server is refused, and what serves keeps its pods and its value', async () => {
+  const environment = 'bad-secret';
+  const release = await putModel(cluster, store, { environment, secrets: ['MODE'] });
+  await deployTo(cluster, store, release, { env: { MODE: 'none' } });
+  const before = await objectsOf(cluster, environment);
+  const bad = await deployTo(cluster, store, release, { env: { MODE: 'wrong' } });
+  expect(bad.rollout).toMatchObject({ outcome: 'refused', before: release.digest });
+  expect(bad.rollout.checks.at(-1)).toMatchObject({ passed: true });
+  expect(await whenLeft(environment, before)).toEqual(before);
+  const same = await deployTo(cluster, store, release, { env: { MODE: 'none' } });
+  expect(same.rollout.outcome).toBe('unchanged');
+}, 120_000);
+
 test('Every verb may be said twice, and undoing leaves what served and nothing else', async () => {
   const environment = 'verbs';
   const one = await putModel(cluster, store, { environment });
