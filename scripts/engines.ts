@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { testImages } from '../__tests__/support/cluster/images.ts';
+import { chromium } from './chromium.ts';
 import { containerd, containerTools, kubernetesPrograms } from './kubernetes.ts';
 import { pythonOf } from './python.ts';
 import { skopeo } from './skopeo.ts';
@@ -18,6 +19,7 @@ try {
   console.log('Setting up the tools; the first time takes many minutes, most of them for Kubernetes …');
   for (const name of TOOLS) console.log(`  ${await tool(name)}`);
   console.log(`  ${await skopeo()}`);
+  console.log(`  ${await chromium()}`);
   for (const name of PYTHONS) console.log(`  ${await pythonOf(name)}`);
   console.log(`  ${(await torch()).PYTHONPATH}`);
   console.log(`  ${(await slurm()).bin}`);

@@ -54,7 +54,7 @@ describe('the action deploy', () => {
     expect(outputs).toEqual({ outcome: 'live', endpoint, deployment: expect.stringMatching(/^sha256:/) });
     expect(firstLine(result)).toMatch(
       new RegExp(
-        `^### 🟢 test · toy <code>${release.slice(7, 19)}</code> live since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC at ${endpoint} · 1 of 1 golden requests, p50 \\d+ ms, p95 \\d+ ms$`,
+        `^### 🟢 test · toy <code>${release.slice(7, 19)}</code> live since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC at <${endpoint}> · 1 of 1 golden requests, p50 \\d+ ms, p95 \\d+ ms$`,
       ),
     );
     expect(summary).toContain('```mermaid\ngraph LR\n');

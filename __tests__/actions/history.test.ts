@@ -149,7 +149,10 @@ test('what a roll-back left is held, until a person lifts that', async () => {
 
 test('the table has every deployment of this environment and no other, the newest first', async () => {
   const { summary } = await run({ at: '2026-03-03T07:00Z' });
-  const rows = summary.split('\n').filter((line) => /^\| \**2026/.test(line));
+  const rows = summary
+    .split('\n')
+    .filter((line) => /^\| \**2026/.test(line))
+    .map((line) => line.replaceAll('\u00a0', ' ').replaceAll('\u2011', '-'));
   expect(rows.map((row) => row.split(' | ')[1])).toEqual([
     '🔴 restore-failed',
     '🟢 live',

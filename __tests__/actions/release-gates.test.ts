@@ -71,16 +71,15 @@ describe('a gate', () => {
     );
   });
 
-  test('goes by what serves after the newest deployment', async () => {
+  test('goes by what served last where a deploy has failed and nothing is proved to serve', async () => {
     const good = await serve({ accuracy: 0.99 });
     await putDeployment(shop.store, good, {
       outcome: 'restore-failed',
       reason: 'x',
       endedAt: '2026-01-03T00:00:00Z',
     });
-    const { failure, summary } = await shop.release(await packageOf({ accuracy: 0.91 }));
-    expect(failure).toBeUndefined();
-    expect(summary).toContain('nothing is known to serve in production yet');
+    const { failure } = await shop.release(await packageOf({ accuracy: 0.91 }));
+    expect(failure).toContain('nothing is released: accuracy');
   });
 
   test('does not hold while the store lacks the release that serves', async () => {

@@ -57,7 +57,7 @@ describe('before anything is deployed', () => {
     });
     const commit = `<code>${line.first.slice(0, 12)}</code>`;
     expect(summary.split('\n')[0]).toMatch(
-      new RegExp(`^### 🔎 sha256:\\w+ · serves nowhere now · from commit ${commit}$`),
+      new RegExp(`^### 🔎 <code>\\w{12}</code> · serves nowhere now · from commit ${commit}$`),
     );
   });
 
@@ -101,7 +101,7 @@ describe('what is live', () => {
     expect(await live()).toEqual([['staging', line.next]]);
     const { lineage, summary } = await trace(line.next);
     expect(lineage.nodes.find(({ digest }) => digest === line.next)?.serves).toBe('http://127.0.0.1:8081');
-    expect(summary).toMatch(/serves as toy in staging at http:\/\/127\.0\.0\.1:8081/);
+    expect(summary).toMatch(/serves as toy in staging at <http:\/\/127\.0\.0\.1:8081>/);
     expect(summary).toMatch(/```mermaid\ngraph LR\n/);
     expect(summary).toMatch(new RegExp(`style n${line.next.slice(7, 19)} stroke`));
     expect(shop.log.lines.at(-1)).toMatch(/^release {4}\w{12} {2}toy for staging, live at/m);

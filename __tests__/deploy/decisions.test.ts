@@ -1,8 +1,10 @@
 /** What is not even begun: a release that a roll-back left, one of an older commit, one that nobody approved. */
+import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { UserError } from '../../src/lib/errors.ts';
 import { recordingLog } from '../support/log.ts';
 import { HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
+import { endProcessesOf } from '../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
 jest.setTimeout(120_000);
@@ -37,6 +39,16 @@ describe('a release that a roll-back left', () => {
     const lifted = await machine.deploy(two, { lift: true });
     expect(lifted.deployment.config).toMatchObject({ outcome: 'live', lifts: true });
     expect(outcomeOf(await machine.deploy(two, bySchedule))).toEqual(['unchanged', two]);
+  });
+
+  test('is held on a machine that is new, too: the store remembers', async () => {
+    const [one, two] = [await machine.release({ model: 'one' }), await machine.release({ model: 'two' })];
+    await machine.deploy(one);
+    await machine.deploy(two);
+    await machine.deploy('previous', HERE);
+    await endProcessesOf(machine.state);
+    await rm(machine.state, { recursive: true });
+    expect((await machine.deploy(two, bySchedule)).rollout).toMatchObject({ outcome: 'held', before: one });
   });
 
   test('by its digest is a roll-back, too; forward is none', async () => {

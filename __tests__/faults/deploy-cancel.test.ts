@@ -3,11 +3,15 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import type { Step } from '../../src/deploy/ledger.ts';
 import type { Digest } from '../../src/lib/digest.ts';
 import type { Outcome } from '../../src/records/deployment.ts';
+import { copyRecord } from '../../src/store/copy.ts';
+import { historyOf } from '../../src/store/history.ts';
 import { deployStep } from '../support/deploy-step.ts';
 import { memoryOf, startDeploy, toldBy, whenStopped } from '../support/deploys.ts';
 import { until } from '../support/fronts.ts';
-import { type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
+import { HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
+import { registryStores } from '../support/registries.ts';
+import { startRegistry } from '../support/registry.ts';
 import type { ReleaseChoices } from '../support/releases.ts';
 import { cancelAsRunner } from '../support/runner-cancel.ts';
 
@@ -51,6 +55,28 @@ describe('the step', () => {
       `::error::test: release ${release.slice(7, 19)} is ${outcome}: cancelled; ${one.slice(7, 19)} `,
     );
     await expectOneServes(outcome);
+  });
+
+  test('is cancelled, and a registry learns of it: what was undone and proved is recorded there', async () => {
+    const registry = await startRegistry();
+    const stores = await registryStores(registry);
+    try {
+      const release = await machine.release({ model: 'two', probing: { ...window, watchSeconds: 90 } });
+      const store = stores.open('toy');
+      await copyRecord(machine.store, store, release);
+      const place = `oci://${registry.host}/acme/toy`;
+      const step = await deployStep(
+        machine,
+        { release, store: place },
+        { at: 'watching', act: cancelAsRunner },
+      );
+      expect(step).toMatchObject({ status: 1, outputs: { outcome: 'rolled-back' } });
+      const told = await historyOf({ records: store, ...HERE });
+      expect(told).toMatchObject([{ outcome: 'rolled-back', reason: 'cancelled', before: one }]);
+      expect(await machine.served()).toMatchObject({ release: one, state: 'up' });
+    } finally {
+      await stores.close();
+    }
   });
 
   test('is cancelled before there is anything to go back to: nothing is left running', async () => {

@@ -45,6 +45,15 @@ describe('who may', () => {
     );
   });
 
+  test('is nobody where a schedule started it: GitHub names who wrote that', async () => {
+    api.run.event = 'schedule';
+    expect(await refusal(find(['ada']), UserError)).toContain('nobody started or approved this run');
+    api.reviews.push(review('grace'));
+    expect(await find(['ada', 'grace'])).toMatchObject({ login: 'grace', did: 'approved' });
+    api.starters.push('ada');
+    expect(await find(['ada'], { GITHUB_RUN_ATTEMPT: '2' })).toMatchObject({ login: 'ada', did: 'started' });
+  });
+
   test('is who approved it', async () => {
     api.reviews.push(review('eve', 'rejected'), review('grace'));
     expect(await find(['eve', 'grace'])).toEqual({ login: 'grace', did: 'approved', as: 'grace' });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  address,
   block,
   code,
   cut,
@@ -8,6 +9,7 @@ import {
   plain,
   table,
   terminal,
+  unbroken,
 } from '../../src/github/markdown.ts';
 
 describe('a text of somebody else’s', () => {
@@ -16,6 +18,23 @@ describe('a text of somebody else’s', () => {
     expect(plain(hostile)).not.toMatch(/[<>[\]*`|\\~\r\n]|&(?!#\d+;)|# /);
     expect(code('a`</code><b>')).toBe('<code>a&#96;&#60;/code&#62;&#60;b&#62;</code>');
     expect(terminal(code('x <y> `z`'))).toBe('x <y> `z`');
+  });
+
+  test('holds no links, as GitHub makes them of addresses; that of a service is one', () => {
+    for (const hostile of ['see http://evil.example', 'HTTPS://evil.example', 'www.evil.example']) {
+      expect(plain(hostile)).not.toMatch(/:\/\/|www\./i);
+      expect(terminal(plain(hostile))).toBe(hostile);
+    }
+    expect(address('http://127.0.0.1:8080')).toBe('<http://127.0.0.1:8080>');
+    expect(address('http://[::1]:8080')).toBe('<http://[::1]:8080>');
+    expect(terminal(`at ${address('http://box:80')}`)).toBe('at http://box:80');
+    expect(address('http://a> <b>')).toBe('http&#58;//a&#62; &#60;b&#62;');
+    expect(address('javascript:alert(1)')).not.toContain('<');
+  });
+
+  test('is not broken where it is short, and a terminal shows it as it was', () => {
+    expect(unbroken('2026-03-03 10:00')).not.toMatch(/[ -]/);
+    expect(terminal(unbroken('2026-03-03 10:00'))).toBe('2026-03-03 10:00');
   });
 
   test('cannot end the block that it is shown in', () => {

@@ -56,7 +56,7 @@ test('segments name what each went on from, and the work that was lost is counte
       usage: { seconds: 1800, gpus: 2, gpuUse: 1, energyJoules: 3.6e6, cost: 2 },
     }),
   );
-  const rows = segmentsTable(config).split('\n');
+  const rows = segmentsTable(config).replaceAll('\u00a0', ' ').replaceAll('\u2011', '-').split('\n');
   expect(rows[2]).toBe('| 1 | ⏹ cancelled | gpu-1 | 2026-01-01 12:00 | 30 min 0 s | the beginning |');
   expect(rows[3]).toBe(
     '| 2 | ✅ succeeded | gpu&#124;2 | 2026-01-01 12:40 | 30 min 0 s | step-1500, step 1500 (18 min 0 s of work lost) |',

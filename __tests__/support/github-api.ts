@@ -46,7 +46,9 @@ export interface GitHubApi {
   readonly deployments: Deployment[];
   /** Makes the Deployment that GitHub makes for a job with an environment; the newest comes last. */
   deploys(environment: string, run: number, state?: Status['state']): Deployment;
-  /** Who started each attempt of run 7. */
+  /** What started run 7. */
+  readonly run: { event: string };
+  /** Who started each attempt of it. */
   readonly starters: string[];
   readonly reviews: Review[];
   /** Members of teams by ORGANISATION/TEAM; whose membership is not yet accepted has a `?` behind the name. */
@@ -74,6 +76,7 @@ export async function startGitHubApi(): Promise<GitHubApi> {
       ['all', ['contents: read', 'deployments: write', 'actions: read']],
     ]),
     deployments: [] as Deployment[],
+    run: { event: 'push' },
     starters: ['ada'],
     reviews: [] as Review[],
     teams: new Map<string, readonly string[]>(),
@@ -121,7 +124,7 @@ export async function startGitHubApi(): Promise<GitHubApi> {
   };
 }
 
-type State = Pick<GitHubApi, 'tokens' | 'deployments' | 'starters' | 'reviews' | 'teams' | 'parents'>;
+type State = Pick<GitHubApi, 'tokens' | 'deployments' | 'run' | 'starters' | 'reviews' | 'teams' | 'parents'>;
 
 function add({ deployments }: State, made: Omit<Deployment, 'id'>): Deployment {
   const deployment = { id: deployments.length + 41, ...made };
@@ -179,11 +182,13 @@ function deploymentsAnswer(
   return ok(numbered()[0], 201);
 }
 
-function runAnswer(path: string, { starters, reviews }: State): Answer {
+function runAnswer(path: string, { run, starters, reviews }: State): Answer {
   if (path === 'runs/7/approvals') return ok(reviews);
   const attempt = Number(/^runs\/7\/attempts\/(\d+)$/.exec(path)?.[1]);
   const login = starters[attempt - 1];
-  return login === undefined ? missing : ok({ id: 7, actor: { login: 'ada' }, triggering_actor: { login } });
+  return login === undefined
+    ? missing
+    : ok({ id: 7, ...run, run_attempt: attempt, actor: { login: 'ada' }, triggering_actor: { login } });
 }
 
 function teamAnswer([, org, , team, , login]: string[], { teams }: State): Answer {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { IsAncestor } from '../deploy/decide.ts';
 import { deploy } from '../deploy/deploy.ts';
 import { locate } from '../deploy/locate.ts';
+import { exitStatusOf } from '../deploy/plan.ts';
 import type { FrontCode } from '../deploy/process/runtime.ts';
 import type { Deployed } from '../deploy/request.ts';
 import { defineAction, type Job } from '../github/action.ts';
@@ -24,12 +25,10 @@ import { withKubeconfig } from '../github/kubeconfig.ts';
 import { cacheFolder, stateFolder } from '../github/place.ts';
 import { findUv } from '../github/uv.ts';
 import type { Digest } from '../lib/digest.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { Store } from '../store/store.ts';
 import { deploySummary, failureOf } from '../summary/deploy.ts';
 import { traceRecords } from '../trace/lineage.ts';
-
-/** The exit status when neither the new release nor the one before can be proved to serve: somebody has to look now. */
-const RESTORE_FAILED = 3;
 
 const releaseOrPrevious: Reader<Digest | 'previous'> = (value, name) =>
   value === 'previous' ? value : requiredDigest(value, name);
@@ -47,7 +46,8 @@ export const action = defineAction({
   },
   async run({ store: place, 'by-hand': named, ...inputs }, job) {
     const { env } = job;
-    const store = await job.openStore(place, 'store');
+    // A deploy that is cancelled still has to undo, to prove and to record.
+    const store = await job.openStore(place, 'store', new AbortController().signal);
     // At a terminal it is a person who names a release, unless it says otherwise.
     const request = { ...inputs, byHand: named ?? !env.GITHUB_EVENT_NAME };
     const github = { env, token: inputs.token, log: job.log, signal: job.signal };
@@ -76,13 +76,18 @@ export const action = defineAction({
       },
       github,
     );
-    const { nodes } = await traceRecords(deployed.site.records, [digest]);
+    const exitStatus = exitStatusOf(config);
+    // The deploy has ended as it has, whatever can be drawn of it.
+    const { nodes } = await traceRecords(deployed.site.records, [digest]).catch((error: unknown) => {
+      job.log.warning(`the lineage is not shown: ${messageOf(error)}`);
+      return { nodes: [] };
+    });
     const failure = failureOf(deployed) ?? unrecordedOf(deployed, store);
     return {
       outputs: { deployment: digest, endpoint: config.endpoint, outcome: config.outcome },
       summary: deploySummary(deployed, nodes, store),
       ...(failure !== undefined && { failure }),
-      ...(config.outcome === 'restore-failed' && { exitStatus: RESTORE_FAILED }),
+      ...(exitStatus !== undefined && { exitStatus }),
     };
   },
 });

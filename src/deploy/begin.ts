@@ -1,10 +1,10 @@
+import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { hideSecrets } from '../lib/hide.ts';
-import type { Stored } from '../records/kind.ts';
 import { release } from '../records/release.ts';
 import { getRecord } from '../store/records.ts';
 import { finish } from './finish.ts';
-import { readProbes } from './parts.ts';
+import { readParts, readProbes } from './parts.ts';
 import { isLive, type Plan } from './plan.ts';
 import { recording } from './record.ts';
 import { type DeployDeps, type Deployed, readSecrets } from './request.ts';
@@ -18,9 +18,10 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
   const { site, hold, memory, release: wanted, startedAt, approved, marks } = plan;
   const secrets = readSecrets(wanted, deps);
   await site.bring(wanted);
-  const probesOf = (digest: Stored<unknown>['digest']) => readProbes(site.records, digest);
+  const probesOf = readOnce((digest) => readProbes(site.records, digest));
   // A bad golden request is told before anything is started.
   await probesOf(wanted.digest);
+  const parts = await readParts(site.records, wanted.digest);
   const { log, text } = recording(deps.log);
   if (approved !== undefined) log.info(`approved by ${approved}`);
   const target = await site.target(wanted, secrets, hold);
@@ -60,7 +61,17 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
     if (error instanceof UserError) await hold.write(memory);
     throw error;
   });
-  const done = await finish(plan, rollout, { endpoint: target.endpoint, text: text() }, deps);
+  const done = await finish(plan, parts, rollout, { endpoint: target.endpoint, text: text() }, deps);
   if (isLive(rollout)) await site.note(done.deployment.digest);
   return done;
+}
+
+/** What is asked for again is not read again: whatever was read once is there even when the store is not. */
+function readOnce<T>(read: (digest: Digest) => Promise<T>): (digest: Digest) => Promise<T> {
+  const known = new Map<Digest, T>();
+  return async (digest) => {
+    const found = known.get(digest) ?? (await read(digest));
+    known.set(digest, found);
+    return found;
+  };
 }

@@ -1,3 +1,5 @@
+import type { Digest } from '../lib/digest.ts';
+import { hideSecrets } from '../lib/hide.ts';
 import { release } from '../records/release.ts';
 import { historyOf } from '../store/history.ts';
 import { getRecord } from '../store/records.ts';
@@ -15,15 +17,23 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
   const { journal } = memory;
   if (journal === undefined) return memory;
   const recorded = (await historyOf(site)).find(
-    ({ token, release: which }) => token === journal.token && which === journal.release,
+    ({ token, release: which, startedAt }) =>
+      token === journal.token && which === journal.release && startedAt === journal.startedAt,
   );
   const found = await getRecord([site.records, deps.store], release, journal.release);
   let live = recorded?.outcome === 'live';
-  if (recorded !== undefined) await publish(site, recorded, live ? found : undefined, deps.store);
+  const tell = async (record: { readonly digest: Digest }): Promise<void> => {
+    const why = await publish(site, record, live ? found : undefined, deps.store);
+    if (why !== undefined)
+      deps.log.warning(`${deps.store.location} does not know of Deployment ${record.digest}: ${why}`);
+  };
+  if (recorded !== undefined) await tell(recorded);
   else {
     const target = await site.target(found, {}, hold);
     const probesOf = (digest: Journal['release']) => readProbes(site.records, digest);
-    const came = await recover(journal, target, probesOf, deps.log);
+    // What the killed deploy was given is most likely given to this one, too.
+    const hide = hideSecrets(found.config.secrets.flatMap((name) => deps.env[name] || []));
+    const came = await recover(journal, target, probesOf, { log: deps.log, hide });
     live = came.outcome === 'live';
     const { holds, lifts, cause, before, startedAt, token } = journal;
     const deployment = await recordDeployment(site, hold, found, {
@@ -37,7 +47,7 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
       ...(lifts && { lifts }),
       text: `${came.reason ?? 'finished by the deploy after it'}\n`,
     });
-    await publish(site, deployment, live ? found : undefined, deps.store);
+    await tell(deployment);
   }
   const next = live ? { live: { release: journal.release, token: journal.token } } : onlyLive(memory);
   await hold.write(next);

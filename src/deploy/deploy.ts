@@ -8,9 +8,11 @@ import { getRecord } from '../store/records.ts';
 import { begin } from './begin.ts';
 import { catchUp } from './catch-up.ts';
 import { whyNotBegun } from './decide.ts';
+import { toldBy, warnOfOthers } from './elsewhere.ts';
 import { finish } from './finish.ts';
 import { previousOf } from './history.ts';
 import type { Hold } from './ledger.ts';
+import { readParts } from './parts.ts';
 import type { Plan } from './plan.ts';
 import type { DeployDeps, Deployed, DeployRequest } from './request.ts';
 import type { Site } from './site.ts';
@@ -53,12 +55,14 @@ async function underLock(
   await site.mend();
   const memory = await catchUp(site, hold, deps);
   const history = await historyOf(site);
-  const live = (await site.live()) ?? memory.live?.release ?? lastServed(history);
+  const told = await toldBy(site, history, deps);
+  const live = (await site.live()) ?? memory.live?.release ?? lastServed(history) ?? lastServed(told);
   const digest = request.release === 'previous' ? previousOf(site, history, live) : request.release;
   const found = await getRecord([deps.store, site.records], release, digest);
   const { approvers } = found.config;
   const approved = approvers && (await deps.approve(approvers, site.environment));
-  const question = { release: found, live, history, byHand: request.byHand, lift: request.lift };
+  await warnOfOthers(found, told, deps);
+  const question = { release: found, live, history: told, byHand: request.byHand, lift: request.lift };
   const not = await whyNotBegun(question, [deps.store, site.records], deps);
   const isBack = request.release === 'previous' || (request.byHand && isWayBack(history, digest, live));
   const plan: Plan = {
@@ -80,6 +84,7 @@ async function underLock(
     await copyRecord(deps.store, site.records, digest, () => false);
   const rollout = { ...not, before: live ?? null, checks: [], golden: [], lines: [] };
   deps.log.warning(not.reason);
-  const endpoint = history.findLast((event) => servedAfter(event) === live)?.endpoint ?? '';
-  return finish(plan, rollout, { endpoint, text: not.reason }, deps);
+  const endpoint = told.findLast((event) => servedAfter(event) === live)?.endpoint ?? '';
+  const parts = await readParts(site.records, digest);
+  return finish(plan, parts, rollout, { endpoint, text: not.reason }, deps);
 }

@@ -3,8 +3,8 @@ import { MachineError } from '../lib/errors.ts';
 import { findPrevious } from '../records/history.ts';
 import { historyOf } from '../store/history.ts';
 import { TakenOver } from './ledger.ts';
-import { readParts } from './parts.ts';
-import { isLive, onlyLive, type Plan } from './plan.ts';
+import type { Parts } from './parts.ts';
+import { exitStatusOf, isLive, onlyLive, type Plan } from './plan.ts';
 import { publish, recordDeployment } from './record.ts';
 import type { DeployDeps, Deployed } from './request.ts';
 import type { Rollout } from './rollout.ts';
@@ -12,6 +12,7 @@ import type { Rollout } from './rollout.ts';
 /** Writes the one record of a deploy, then forgets its journal. */
 export async function finish(
   { site, hold, memory, release: wanted, startedAt, marks, approved }: Plan,
+  parts: Parts,
   rollout: Rollout,
   { endpoint, text }: { endpoint: string; text: string },
   deps: DeployDeps,
@@ -34,7 +35,7 @@ export async function finish(
     if (cause instanceof TakenOver) throw cause;
     throw new MachineError(
       `release ${hexOf(wanted.digest, 12)} is ${rollout.outcome}, but no record of that could be written in ${site.location}; the next deploy writes it`,
-      { cause },
+      { cause, exitStatus: exitStatusOf(rollout) },
     );
   });
   await hold.write(
@@ -42,11 +43,15 @@ export async function finish(
   );
   return {
     site,
-    parts: await readParts(site.records, wanted.digest),
+    parts,
     rollout,
     deployment,
     unrecorded: await publish(site, deployment, isLive(rollout) ? wanted : undefined, deps.store),
-    hasPrevious: findPrevious(await historyOf(site)) !== undefined,
-    stop: await site.stopCommand(),
+    // Whatever can't be told to people by now, the deploy has ended as it has.
+    hasPrevious: await historyOf(site).then(
+      (history) => findPrevious(history) !== undefined,
+      () => false,
+    ),
+    stop: await site.stopCommand().catch(() => undefined),
   };
 }

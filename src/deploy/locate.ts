@@ -1,10 +1,9 @@
 import type { Environment } from '../lib/environment.ts';
-import { UserError, userErrors } from '../lib/errors.ts';
-import type { Cause } from '../records/deployment.ts';
-import { newestReleases } from '../records/history.ts';
+import { messageOf, UserError, userErrors } from '../lib/errors.ts';
+import { type Cause, servesAfter } from '../records/deployment.ts';
 import { environmentName, projectName } from '../records/names.ts';
 import { type ReleaseConfig, release } from '../records/release.ts';
-import { historyOf } from '../store/history.ts';
+import { byEnd, historyOf } from '../store/history.ts';
 import { getRecord } from '../store/records.ts';
 import { ClusterSite } from './kubernetes/site.ts';
 import { type MachineDeps, MachineSite } from './process/site.ts';
@@ -20,8 +19,8 @@ export interface SiteDeps extends MachineDeps {
 }
 
 /**
- * Where a release belongs: by the names that were given, or by those of the release. `previous` is of this machine where it
- * has a history of that name, else of what the store says was deployed last.
+ * Where a release belongs: by the names that were given, or by those of the release. `previous` is of the place where a release
+ * went live last, by the word of this machine and of the store.
  * @throws UserError for names that differ from the release's, or are missing
  */
 export async function locate(
@@ -64,13 +63,19 @@ async function siteOf(config: ReleaseConfig, deps: SiteDeps): Promise<Site> {
   return new MachineSite(config.name, config.environment, deps);
 }
 
-/** The site of what was deployed last by the store's word, unless this machine knows better. */
-async function lastTarget(here: Site, deps: SiteDeps): Promise<Site | undefined> {
-  if ((await historyOf(here)).length > 0) return undefined;
+/** The site of what went live last by the store's word; undefined where this machine knows of a later deploy. */
+async function lastTarget(here: MachineSite, deps: SiteDeps): Promise<Site | undefined> {
   const { name, environment } = here;
-  const [newest] = newestReleases(await historyOf({ records: deps.store, name, environment }), 1);
-  if (newest === undefined) return undefined;
-  return siteOf((await getRecord(deps.store, release, newest)).config, deps);
+  const local = await historyOf(here);
+  const told = await historyOf({ records: deps.store, name, environment }).catch((error: unknown) => {
+    deps.log.warning(
+      `what ${deps.store.location} tells of this environment is not known: ${messageOf(error)}`,
+    );
+    return [];
+  });
+  const newest = told.findLast((event) => servesAfter(event) === 'this');
+  if (newest === undefined || byEnd([...local, newest]).at(-1) !== newest) return undefined;
+  return siteOf((await getRecord(deps.store, release, newest.release)).config, deps);
 }
 
 function problemsOf(

@@ -21,6 +21,14 @@ export function onlyLive({ live }: Memory): Memory {
   return live === undefined ? {} : { live };
 }
 
+/** The exit status when neither the new release nor the one before can be proved to serve: somebody has to look now. */
+const RESTORE_FAILED = 3;
+
+/** With which the step ends besides the usual ones, 0 and 1. */
+export function exitStatusOf({ outcome }: Pick<Rollout, 'outcome'>): number | undefined {
+  return outcome === 'restore-failed' ? RESTORE_FAILED : undefined;
+}
+
 /** Whether the release of a deploy serves. */
 export function isLive({ outcome }: Pick<Rollout, 'outcome'>): boolean {
   return outcome === 'live' || outcome === 'unchanged';

@@ -18,7 +18,7 @@ export async function recover(
   { release, step, before, token, checks: earlier, cause }: Journal,
   target: Target,
   probesOf: (release: Journal['release']) => Promise<Probes>,
-  log: Log,
+  { log, hide }: { log: Log; hide(text: string): string },
 ): Promise<Recovered> {
   const checks: Check[] = [...earlier];
   const label = hexOf(release, 12);
@@ -31,7 +31,7 @@ export async function recover(
       await target.commit();
       return { outcome: 'live', checks, reason: null };
     } catch (error) {
-      log.info(`it does not serve (${messageOf(error)}); it is undone`);
+      log.info(`it does not serve (${hide(messageOf(error))}); it is undone`);
     }
   }
   const reason = `the deploy was killed while ${step}`;
@@ -43,7 +43,7 @@ export async function recover(
         checks.push({ ...check, name: `${check.name} (the one before)` });
     return { outcome: 'interrupted', checks, reason };
   } catch (error) {
-    checks.push({ name: 'the one before', passed: false, detail: messageOf(error) });
+    checks.push({ name: 'the one before', passed: false, detail: hide(messageOf(error)) });
     return { outcome: 'restore-failed', checks, reason };
   }
 }

@@ -73,11 +73,14 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     log.info(`it serves already, but not as it should (${problem}); another one is started`);
   }
 
-  let switched = false;
+  // So that going back asks no store, which may be gone by then.
+  if (before !== null) await request.probesOf(before).catch(() => {});
+  let [begun, switched] = [false, false];
   try {
     await mark('starting');
     const started = performance.now();
     const ask = await target.start(signal);
+    begun = true;
     note({ name: 'ready', passed: true, detail: `${((performance.now() - started) / 1000).toFixed(1)} s` });
     await mark('probing');
     golden.push(...(await askAll(ask, probes, signal)));
@@ -104,14 +107,14 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     await tryMark('recording');
     return { outcome: 'live', before, checks, reason: null, golden, lines: [] };
   } catch (error) {
-    if (error instanceof UserError || error instanceof TakenOver) throw error;
-    const reason = signal.aborted ? 'cancelled' : hide(messageOf(error));
+    if (error instanceof TakenOver || (error instanceof UserError && !begun)) throw error;
+    const reason = hide(messageOf(signal.aborted ? signal.reason : error));
     log.warning(reason);
     await tryMark('undoing');
     const restored = await restore(request, { switched, before, note });
     // A fault of ours is told as one, after the undoing.
-    if (!signal.aborted && !(error instanceof Refused) && !(error instanceof MachineError)) throw error;
-    await tryMark('recording');
+    if (!signal.aborted && ![Refused, MachineError, UserError].some((known) => error instanceof known))
+      throw error;
     return {
       outcome: outcomeOf(restored, switched),
       before: restored.serves ?? before,

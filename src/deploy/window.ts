@@ -37,13 +37,16 @@ export async function askForAWhile(
   const open = new Set<Promise<void>>();
   const begin = performance.now();
   let [slow, told, looked] = [0, begin, begin];
+  let looking: Promise<void> | undefined;
+  let untrue: { readonly error: unknown } | undefined;
   const one = async (index: number): Promise<void> => {
     const { milliseconds, problem } = await askOne(ask, probes, index, signal);
     if (problem !== undefined) failures.push(problem);
     times.push(milliseconds);
     if (limits.p95Milliseconds !== undefined && milliseconds > limits.p95Milliseconds) slow += 1;
   };
-  const broken = (): boolean => failures.length > limits.errors * planned || slow > 0.05 * planned;
+  const broken = (): boolean =>
+    untrue !== undefined || failures.length > limits.errors * planned || slow > 0.05 * planned;
   try {
     for (let index = 0; index < planned && !broken(); index++) {
       await sleep(Math.max(0, begin + (index * 1000) / limits.rate - performance.now()), undefined, {
@@ -53,9 +56,15 @@ export async function askForAWhile(
       asking.catch(() => {});
       open.add(asking);
       const now = performance.now();
-      if (stillTrue !== undefined && now - looked > 1000) {
+      if (stillTrue !== undefined && looking === undefined && now - looked > 1000) {
         looked = now;
-        await stillTrue();
+        looking = stillTrue()
+          .catch((error: unknown) => {
+            untrue = { error };
+          })
+          .finally(() => {
+            looking = undefined;
+          });
       }
       if (now - told > TOLD_EVERY_MS) {
         told = now;
@@ -65,8 +74,9 @@ export async function askForAWhile(
       }
     }
   } finally {
-    await Promise.allSettled(open);
+    await Promise.allSettled([...open, looking]);
   }
+  if (untrue !== undefined) throw untrue.error;
   signal.throwIfAborted();
   const p95 = percentile(times, 0.95);
   const detail = `${times.length - failures.length} of ${times.length} requests in ${((performance.now() - begin) / 1000).toFixed(0)} s, p50 ${percentile(times, 0.5).toFixed(0)} ms, p95 ${p95.toFixed(0)} ms`;

@@ -14,7 +14,8 @@ export interface Job {
   /** A new empty folder, removed when the action ends. */
   scratch(): Promise<string>;
   /** Opens the store that an input names. */
-  openStore(value: string, input: string): Promise<Store>;
+  /** @param signal aborts its transfers; the job's own by default */
+  openStore(value: string, input: string, signal?: AbortSignal): Promise<Store>;
   /** Keeps a text without secrets for this action's post step; only the last one counts, and outside Actions none does. */
   remember(text: string): void;
   /** What the main step kept; empty when it kept nothing. */

@@ -48,9 +48,9 @@ export async function findApproval(
     }
   }
   const did = people.map(({ login, did }) => `${login} ${did} it`).join(', ');
-  throw new UserError(
-    `${rule}; none of them started or approved this run: ${did}. Let one of them run its jobs again${words(unseen)}`,
-  );
+  const none =
+    did === '' ? 'nobody started or approved this run' : `none of them started or approved this run: ${did}`;
+  throw new UserError(`${rule}; ${none}. Let one of them run its jobs again${words(unseen)}`);
 }
 
 function words(unseen: ReadonlySet<string>): string {
@@ -73,7 +73,10 @@ async function peopleOf(
       rest.actions.getWorkflowRunAttempt({ ...of, attempt_number: Number(env.GITHUB_RUN_ATTEMPT) || 1 }),
       rest.actions.getReviewsForRun(of),
     ]);
-    const starter = attempt.data.triggering_actor?.login ?? attempt.data.actor?.login;
+    const { event, run_attempt: number = 1, triggering_actor, actor } = attempt.data;
+    // GitHub names who changed the schedule last, and that person started nothing.
+    const isNobody = event === 'schedule' && number === 1;
+    const starter = isNobody ? undefined : (triggering_actor?.login ?? actor?.login);
     const approved = reviews.data.filter(
       ({ state, environments }) =>
         state === 'approved' && environments.some(({ name = '' }) => isSame(name, environment)),

@@ -33,9 +33,10 @@ export function cliHost(
     workspace: process.cwd(),
     inActions: false,
     scratch: folders.make,
-    openStore: (value: string, input: string) =>
+    openStore: (value: string, input: string, signal = job.signal) =>
       openStoreFor(value, input, {
         ...job,
+        signal,
         folder: process.cwd(),
         githubToken: env.GITHUB_TOKEN,
         input: read,

@@ -22,9 +22,10 @@ export function githubHost(env: Readonly<Record<string, string | undefined>>): H
     workspace,
     inActions: true,
     scratch: folders.make,
-    openStore: (value: string, input: string) =>
+    openStore: (value: string, input: string, signal = job.signal) =>
       openStoreFor(value, input, {
         ...job,
+        signal,
         inActions: env.GITHUB_ACTIONS === 'true',
         folder: workspace,
         // Only actions of the hosted and target zones have this input.

@@ -3,11 +3,21 @@ const LIMIT = 900 * 1024;
 /** Characters that a heading may have; what follows stands below it. */
 const HEADING = 160;
 
-/** Makes a text of somebody else's harmless in Markdown and HTML, on one line. */
+/** Makes a text of somebody else's harmless in Markdown and HTML, on one line. Addresses in it are no links. */
 export function plain(text: string): string {
   return text
-    .replace(/[&<>"'`|*_[\]\\#~]/g, (character) => `&#${character.charCodeAt(0)};`)
+    .replace(/[&<>"'`|*_[\]\\#~]|:(?=\/\/)|(?<=\bwww)\./gi, (character) => `&#${character.charCodeAt(0)};`)
     .replace(/\s*[\r\n]+\s*/g, ' ');
+}
+
+/** A short text that a narrow column of a table does not break, such as a time. */
+export function unbroken(text: string): string {
+  return text.replaceAll(' ', '\u00a0').replaceAll('-', '\u2011');
+}
+
+/** The address of a service as a link. */
+export function address(url: string): string {
+  return /^https?:\/\/[\w.:[\]/-]+$/.test(url) ? `<${url}>` : plain(url);
 }
 
 /** A text as code, whatever it holds. */
@@ -74,6 +84,9 @@ export function readable(markdown: string): string {
 export function terminal(markdown: string): string {
   const bare = markdown
     .replace(/<details>[\s\S]*?<\/details>|```mermaid[\s\S]*?```/g, '')
+    .replace(/<(https?:[^>\s]+)>/g, '$1')
+    .replaceAll('\u00a0', ' ')
+    .replaceAll('\u2011', '-')
     .replace(/<\/?code>|^### |\*\*/gm, '');
   return readable(bare)
     .replace(/\n{3,}/g, '\n\n')

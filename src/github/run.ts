@@ -33,6 +33,7 @@ export async function runAction(name: string, load: () => Promise<Action>, host:
   } catch (error) {
     const message = guard.hide(tell(error, host.job.signal));
     await host.fail(message, failureSummary(name, message));
+    if (error instanceof MachineError && error.exitStatus !== undefined) process.exitCode = error.exitStatus;
   } finally {
     await host.close();
   }

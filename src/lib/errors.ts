@@ -13,6 +13,16 @@ export class UserError extends Error {
 /** The machine, the network or a service failed; the same call may succeed later or elsewhere. */
 export class MachineError extends Error {
   override name = 'MachineError';
+  /** With which an action ends because of it, where that has to be told from other failures. */
+  readonly exitStatus: number | undefined;
+
+  constructor(
+    message: string,
+    { cause, exitStatus }: { cause?: unknown; exitStatus?: number | undefined } = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitStatus = exitStatus;
+  }
 }
 
 /** Several mistakes of the user's, reported at once. */

@@ -4,7 +4,7 @@ import type { Environment } from '../source/read-environment.ts';
 import type { Store } from '../store/store.ts';
 import { noteOn } from './gate-words.ts';
 import type { Model } from './parts.ts';
-import { readServing, type Serving } from './serving.ts';
+import { readBaseline, type Serving } from './serving.ts';
 
 /** One metric of a package held against what an environment serves now. */
 export interface Comparison {
@@ -48,7 +48,7 @@ export async function holdGates(
 ): Promise<Comparison[]> {
   const live = new Map<string, Promise<Serving>>();
   const serving = (environment: string): Promise<Serving> => {
-    const known = live.get(environment) ?? readServing(store, model.facts.name, environment);
+    const known = live.get(environment) ?? readBaseline(store, model.facts.name, environment);
     live.set(environment, known);
     return known;
   };

@@ -17,7 +17,12 @@ export async function historyOf({
   const found = await eventsOf(records, `deployment-${name}-${environment}-`);
   // The names of two environments may begin alike.
   const own = found.filter((one) => one.name === name && one.environment === environment);
-  return own.sort((a, b) => timeOf(a.endedAt) - timeOf(b.endedAt));
+  return byEnd(own);
+}
+
+/** The oldest first. */
+export function byEnd(events: readonly Event[]): Event[] {
+  return [...events].sort((a, b) => timeOf(a.endedAt) - timeOf(b.endedAt));
 }
 
 /** The Deployments whose names begin so, in no order. */

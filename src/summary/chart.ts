@@ -1,6 +1,6 @@
-/** The first colour of Mermaid's own palette can hardly be seen on white. */
+/** The first colour of Mermaid's own palette can hardly be seen on white, and its own background is a grey box on a dark page. */
 const LOOK =
-  '%%{init: {"xyChart": {"height": 320}, "themeVariables": {"xyChart": {"plotColorPalette": "#1f6feb"}}}}%%';
+  '%%{init: {"xyChart": {"height": 320}, "themeVariables": {"xyChart": {"plotColorPalette": "#1f6feb", "backgroundColor": "transparent"}}}}%%';
 
 /** Mermaid's numbers have no exponents. */
 function decimal(value: number): string {

@@ -1,6 +1,6 @@
 import { latencyOf } from '../deploy/prove.ts';
 import type { Deployed } from '../deploy/request.ts';
-import { block, code, digests, plain, table } from '../github/markdown.ts';
+import { address, block, code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
 import type { Store } from '../store/store.ts';
 import type { Node } from '../trace/lineage.ts';
@@ -27,7 +27,7 @@ export function deploySummary(
       ['check', '', 'found'],
       checks.map((check) => [plain(check.name), check.passed ? '✅' : '❌', plain(check.detail)]),
     ),
-    `\`\`\`mermaid\n${lineageGraph(nodes)}\n\`\`\``,
+    nodes.length === 0 ? '' : `\`\`\`mermaid\n${lineageGraph(nodes)}\n\`\`\``,
     store.limits === undefined ? '' : `_${plain(store.limits)}_`,
     commandsFor(deployed, store),
     digests([
@@ -70,10 +70,10 @@ function verdictOf({ parts, rollout, deployment }: Deployed): string {
         golden.length === 0
           ? ''
           : ` · ${golden.length} of ${golden.length} golden requests, ${latencyOf(golden)}`;
-      return `🟢 ${what} live since ${time} at ${plain(endpoint)}${answers}`;
+      return `🟢 ${what} live since ${time} at ${address(endpoint)}${answers}`;
     }
     case 'unchanged':
-      return `🟢 ${what} serves already at ${plain(endpoint)} (proved ${time})`;
+      return `🟢 ${what} serves already at ${address(endpoint)} (proved ${time})`;
     case 'refused':
       return `🟠 ${what} refused before the switch: ${why} · ${before === null ? 'nothing serves yet' : `${short(before)} went on serving (proved ${time})`}`;
     case 'rolled-back':

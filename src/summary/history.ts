@@ -1,4 +1,4 @@
-import { code, digests, plain, table } from '../github/markdown.ts';
+import { code, digests, plain, table, unbroken } from '../github/markdown.ts';
 import type { Moment } from '../history/moment.ts';
 import { hexOf } from '../lib/digest.ts';
 import type { Event } from '../records/history.ts';
@@ -34,9 +34,10 @@ export function historySummary(
 ): string {
   const rows = [...entries].reverse().map((entry) => {
     const after = servedAfter(entry);
+    const time = unbroken(minute(entry.endedAt));
     return [
-      entry === moment.brought ? `**${minute(entry.endedAt)}**` : minute(entry.endedAt),
-      `${SIGNS[entry.outcome]} ${entry.outcome}`,
+      entry === moment.brought ? `**${time}**` : time,
+      unbroken(`${SIGNS[entry.outcome]} ${entry.outcome}`),
       short(entry.release),
       after === null ? 'nothing' : short(after),
       whoLinked(entry),

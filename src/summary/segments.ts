@@ -1,4 +1,4 @@
-import { plain, table } from '../github/markdown.ts';
+import { plain, table, unbroken } from '../github/markdown.ts';
 import type { RunConfig, RunState, Segment } from '../records/run.ts';
 import { durationText, figure } from './figures.ts';
 
@@ -20,10 +20,10 @@ export function segmentsTable({ segments }: RunConfig): string {
   if (segments.length < 2) return '';
   const rows = segments.map((segment, i) => [
     String(i + 1),
-    `${MARKS[segment.state]} ${segment.state}`,
+    unbroken(`${MARKS[segment.state]} ${segment.state}`),
     plain(segment.host),
-    segment.startedAt.slice(0, 16).replace('T', ' '),
-    durationText(millisecondsOf(segment)),
+    unbroken(segment.startedAt.slice(0, 16).replace('T', ' ')),
+    unbroken(durationText(millisecondsOf(segment))),
     resumed(segment, segments[i - 1]),
   ]);
   return table(['segment', 'ended', 'on', 'began (UTC)', '>took', 'went on from'], rows);

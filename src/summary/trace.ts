@@ -1,5 +1,6 @@
-import { code, digests, plain, table } from '../github/markdown.ts';
+import { address, code, digests, plain, table } from '../github/markdown.ts';
 import { hexOf } from '../lib/digest.ts';
+import { digest } from '../records/oci.ts';
 import type { Lineage, Node } from '../trace/lineage.ts';
 import { figure, short } from './figures.ts';
 
@@ -21,13 +22,13 @@ export function traceSummary(lineage: Lineage, what: string): string {
   const { of, live } = lineage;
   const nodes = gathered(lineage.nodes);
   const serving = live.map(
-    ({ name, environment, endpoint }) => `${plain(name)} in ${plain(environment)} at ${plain(endpoint)}`,
+    ({ name, environment, endpoint }) => `${plain(name)} in ${plain(environment)} at ${address(endpoint)}`,
   );
   const sources = lineage.nodes.filter(({ kind }) => kind === 'source');
   const own = sources.filter(({ digest, parents }) => [digest, ...parents].some((it) => of.includes(it)));
   const commits = [...new Set((own.length > 0 ? own : sources).map(({ facts }) => String(facts.commit)))];
   return [
-    `### 🔎 ${plain(what)} · ${serving.length === 0 ? 'serves nowhere now' : `serves as ${serving.join(', ')}`} · from commit ${commits.length === 0 ? 'unknown' : some(commits.map((id) => code(id.slice(0, 12))))}`,
+    `### 🔎 ${titleOf(what)} · ${serving.length === 0 ? 'serves nowhere now' : `serves as ${serving.join(', ')}`} · from commit ${commits.length === 0 ? 'unknown' : some(commits.map((id) => code(id.slice(0, 12))))}`,
     `\`\`\`mermaid\n${lineageGraph(lineage.nodes)}\n\`\`\``,
     table(
       ['record', 'digest', 'what'],
@@ -35,6 +36,12 @@ export function traceSummary(lineage: Lineage, what: string): string {
     ),
     digests(lineage.nodes.map(({ kind, digest }) => [kind, digest])),
   ].join('\n\n');
+}
+
+/** What was asked for, a digest in short. */
+function titleOf(what: string): string {
+  const found = digest.safeParse(what).data;
+  return found === undefined ? plain(what) : short(found);
 }
 
 /** The lineage as indented lines for a terminal, from what serves up to its commit. */
@@ -51,7 +58,7 @@ export function lineageGraph(all: readonly Node[]): string {
   const id = (digest: Node['digest']): string => `n${hexOf(digest, 12)}`;
   const label = (node: Node): string =>
     `${SIGNS[node.kind]} ${node.kind} ${hexOf(node.digest, 7)}<br/>${describe(node)
-      .replace(/["<>&#`|]/g, ' ')
+      .replace(/["<>&#`|*~]|(?<!\w)_+|_+(?!\w)/g, ' ')
       .replace(/^(.{79}).{2,}$/, '$1…')}`;
   return [
     'graph LR',
@@ -124,7 +131,7 @@ function sentence({ kind, facts, serves }: Node): string {
     case 'checkpoint':
       return `${facts.name}: ${list(facts.metrics, number)}`;
     case 'deployment':
-      return `${facts.outcome} in ${facts.environment}, ${facts.endedAt}`;
+      return `${facts.outcome} in ${facts.environment} at ${String(facts.endedAt).slice(0, 16).replace('T', ' ')} UTC`;
   }
 }
 

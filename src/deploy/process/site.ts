@@ -88,7 +88,7 @@ export class MachineSite implements Site {
     secrets: Readonly<Record<string, string>>,
     hold: Hold,
   ): Promise<Target> {
-    const { stateRoot, env, log, signal, node, frontCode, uv } = this.#deps;
+    const { stateRoot, env, log, node, frontCode, uv } = this.#deps;
     const { folder } = this.#state;
     const { name, environment } = this;
     const runtime = join(stateRoot, '.runtime');
@@ -96,7 +96,7 @@ export class MachineSite implements Site {
     await hold.check();
     const front = await ensureFront({ state: folder, name, environment, token: hold.token, env, command });
     this.#front = front;
-    const makeServerSpec = async () => {
+    const makeServerSpec = async (signal: AbortSignal) => {
       const parts = await readParts(this.records, release.digest);
       return makeSpec(parts, { state: this.#state, secrets, env, log, signal, uv }).catch(
         async (error: unknown) => {

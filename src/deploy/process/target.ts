@@ -16,7 +16,7 @@ export interface ProcessRelease {
   readonly listen: Address;
   readonly secrets: Readonly<Record<string, string>>;
   /** Called when a server has to be started. */
-  makeSpec(): Promise<ServerSpec>;
+  makeSpec(signal: AbortSignal): Promise<ServerSpec>;
 }
 
 /** One machine: the front takes the verbs of the rollout. */
@@ -46,7 +46,7 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
       return hexOf(release, 12);
     },
     async start(signal) {
-      await front.start(await wanted.makeSpec());
+      await front.start(await wanted.makeSpec(signal));
       const { candidate } = await front.whenDecided(signal);
       if (candidate === null) throw new MachineError('the front lost the server that it was starting');
       if (candidate.port === null)

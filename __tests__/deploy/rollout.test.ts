@@ -1,0 +1,131 @@
+/** The machine of a deploy over a target that fails as it is told: what it undoes, what it remembers, and how it ends. */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Journal, Step } from '../../src/deploy/ledger.ts';
+import { recover } from '../../src/deploy/recover.ts';
+import { rollOut } from '../../src/deploy/rollout.ts';
+import { Refused, type Target } from '../../src/deploy/target.ts';
+import { digestOf, hexOf } from '../../src/lib/digest.ts';
+import { MachineError, UserError } from '../../src/lib/errors.ts';
+import { recordingLog } from '../support/log.ts';
+
+const old = digestOf(Buffer.from('old'));
+const wanted = digestOf(Buffer.from('new'));
+const never = new AbortController().signal;
+const probes = { golden: [], tolerance: 0, ready: '/ready' };
+
+type Verb = 'start' | 'switch' | 'commit' | 'revert' | 'abandon' | 'identify new' | 'identify old';
+
+/** A target that keeps in mind what serves; what has to fail is thrown once. */
+class FakeTarget implements Target {
+  readonly endpoint = 'http://fake';
+  readonly calls: string[] = [];
+  readonly fails = new Map<Verb, Error>();
+  serves: string = old;
+  #before: string | undefined;
+
+  public = async () => ({ status: 200, headers: {}, body: '' });
+  serving = async () => (this.serves === old ? { release: old, asWanted: true } : undefined);
+  identify = async (release: typeof old) => {
+    this.#do(release === old ? 'identify old' : 'identify new');
+    if (this.serves !== release) throw new Refused(`${this.serves} answers`);
+    return hexOf(release, 12);
+  };
+  start = async () => {
+    this.#do('start');
+    return this.public;
+  };
+  switch = async () => {
+    this.#do('switch');
+    this.#before = this.serves;
+    this.serves = wanted;
+  };
+  commit = async () => {
+    this.#do('commit');
+    this.#before = undefined;
+  };
+  revert = async () => {
+    this.#do('revert');
+    this.serves = this.#before ?? this.serves;
+  };
+  abandon = async () => this.#do('abandon');
+
+  #do(verb: Verb): void {
+    this.calls.push(verb);
+    const error = this.fails.get(verb);
+    this.fails.delete(verb);
+    if (error !== undefined) throw error;
+  }
+}
+
+let target: FakeTarget;
+let steps: Step[];
+beforeEach(() => {
+  target = new FakeTarget();
+  steps = [];
+});
+
+const roll = (more: Partial<Parameters<typeof rollOut>[0]> = {}) =>
+  rollOut({
+    target,
+    release: wanted,
+    probing: undefined,
+    last: undefined,
+    probesOf: async () => probes,
+    mark: async (step) => void steps.push(step),
+    log: recordingLog(),
+    hide: (text) => text,
+    signal: never,
+    ...more,
+  });
+
+describe('a mistake of the user', () => {
+  test('that is told before the release was started has changed nothing', async () => {
+    target.fails.set('start', new UserError('the port is held'));
+    await expect(roll()).rejects.toThrow('the port is held');
+    expect([target.calls, steps]).toEqual([['start'], ['starting']]);
+  });
+
+  test.each<[Verb, string]>([
+    ['identify new', 'rolled-back'],
+    ['switch', 'rolled-back'],
+  ])('that %s tells of later is undone like any other fault', async (verb, outcome) => {
+    target.fails.set(verb, new UserError('the token has expired'));
+    expect(await roll()).toMatchObject({ outcome, before: old, reason: 'the token has expired' });
+    expect(target.serves).toBe(old);
+    expect(target.calls.slice(-3)).toEqual(['revert', 'abandon', 'identify old']);
+  });
+});
+
+describe('what is remembered', () => {
+  test('of a deploy that was undone is never that it was proved', async () => {
+    target.fails.set('identify new', new Refused('it is slow'));
+    target.fails.set('revert', new MachineError('the cluster is gone'));
+    expect(await roll()).toMatchObject({ outcome: 'restore-failed' });
+    expect(steps).toEqual(['starting', 'probing', 'switching', 'watching', 'undoing']);
+    // Killed before its record was written: the next deploy undoes it, though it would answer by now.
+    const journal: Journal = {
+      token: 1,
+      release: wanted,
+      step: 'undoing',
+      before: old,
+      startedAt: '2026-01-01T00:00:00Z',
+      checks: [],
+    };
+    const came = await recover(journal, target, async () => probes, {
+      log: recordingLog(),
+      hide: (text) => text,
+    });
+    expect([came.outcome, target.serves]).toEqual(['interrupted', old]);
+  });
+
+  test('is what the release before has to answer: going back asks no store', async () => {
+    const asked: string[] = [];
+    const probesOf = async (release: string) => {
+      asked.push(`${release === old ? 'old' : 'new'} at ${steps.at(-1) ?? 'first'}`);
+      return probes;
+    };
+    target.fails.set('identify new', new Refused('it is slow'));
+    await roll({ probesOf });
+    expect(asked.slice(0, 2)).toEqual(['new at first', 'old at first']);
+  });
+});
