@@ -79,6 +79,20 @@ test('a server that crashes, with its last words', async () => {
   expect(rollout.lines).toEqual(['model file is corrupt: magic 0xdead']);
 }, 90_000);
 
+test('a server that crashes tells nothing of a secret that the namespace keeps', async () => {
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'words', namespace: 'default' },
+    stringData: { last: '0xdead' },
+  });
+  const { rollout } = await refused({
+    settings: { MODE: 'crashes' },
+    secretReferences: { WORDS: { secretKeyRef: { name: 'words', key: 'last' } } },
+  });
+  expect(rollout.lines).toEqual(['model file is corrupt: magic ***']);
+}, 90_000);
+
 test('a server that never becomes ready', async () => {
   const { rollout } = await refused({
     settings: { MODE: 'never-ready' },

@@ -1,7 +1,8 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { hideSecrets } from '../lib/hide.ts';
-import { release } from '../records/release.ts';
+import type { Stored } from '../records/kind.ts';
+import { type ReleaseConfig, release } from '../records/release.ts';
 import { getRecord } from '../store/records.ts';
 import { finish } from './finish.ts';
 import { readParts, readProbes } from './parts.ts';
@@ -9,6 +10,7 @@ import { isLive, type Plan } from './plan.ts';
 import { recording } from './record.ts';
 import { type DeployDeps, type Deployed, readSecrets } from './request.ts';
 import { rollOut } from './rollout.ts';
+import type { Site } from './site.ts';
 
 /**
  * Brings a release to its site, rolls it out there under the journal, and records what came of it.
@@ -18,6 +20,7 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
   const { site, hold, memory, release: wanted, startedAt, approved, marks } = plan;
   const secrets = readSecrets(wanted, deps);
   await site.bring(wanted);
+  const hidden = [...Object.values(secrets), ...(await keptByTarget(site, wanted, deps))];
   const probesOf = readOnce((digest) => readProbes(site.records, digest));
   // A bad golden request is told before anything is started.
   await probesOf(wanted.digest);
@@ -36,6 +39,7 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
         const before = await getRecord([site.records, deps.store], release, last);
         const itsSecrets = readSecrets(before, deps);
         await site.bring(before);
+        hidden.push(...Object.values(itsSecrets), ...(await keptByTarget(site, before, deps)));
         return site.target(before, itsSecrets, hold);
       },
     },
@@ -54,7 +58,7 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
         },
       }),
     log,
-    hide: hideSecrets(Object.values(secrets)),
+    hide: (said) => hideSecrets(hidden)(said),
     signal: deps.signal,
   }).catch(async (error: unknown) => {
     // Nothing has changed; any other error leaves the journal for the next deploy.
@@ -64,6 +68,17 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
   const done = await finish(plan, parts, rollout, { endpoint: target.endpoint, text: text() }, deps);
   if (isLive(rollout)) await site.note(done.deployment.digest);
   return done;
+}
+
+/** The values of secrets that the target keeps itself: what a server says of them is hidden, too. */
+async function keptByTarget(
+  site: Site,
+  release: Stored<ReleaseConfig>,
+  { mask }: Pick<DeployDeps, 'mask'>,
+): Promise<string[]> {
+  const values = (await site.secretsOf?.(release)) ?? {};
+  for (const [name, value] of Object.entries(values)) mask(value, name);
+  return Object.values(values);
 }
 
 /** What is asked for again is not read again: whatever was read once is there even when the store is not. */
