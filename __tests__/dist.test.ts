@@ -127,7 +127,7 @@ test('the actions run one after another, and Program, Package and Release have t
 
   const choice = { package: get(packaged, 'package'), environment: 'local' };
   const { release = '' } = await step('release-config', first, choice);
-  expect(await step('release-config', second, choice)).toEqual({ release });
+  expect(await step('release-config', second, choice)).toMatchObject({ release });
 
   const { endpoint = '', outcome } = await step('deploy', second, { release });
   expect(outcome).toBe('live');
