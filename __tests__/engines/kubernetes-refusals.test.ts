@@ -120,7 +120,7 @@ test('a pod that no node takes is told while it is waited for, and a cancelled d
   const log = recordingLog();
   const info = (line: string): void => {
     log.lines.push(line);
-    if (line.startsWith('no node takes pod')) end.abort();
+    if (line.startsWith('no node takes pod')) end.abort(new Error('cancelled'));
   };
   const on = { resources: { requests: { cpu: '1000' } } };
   const { rollout } = await refused({ on }, { signal: end.signal, log: { ...log, info } });
