@@ -37,13 +37,15 @@ export async function openCommit(workspace: string, project: string): Promise<Co
   }
   const git = async (...args: string[]): Promise<string> =>
     (await run(['git', '-C', folder, ...args])).stdout.toString();
-  const [prefix = '', directory = '', top = '', id = ''] = (
+  const [prefix = '', directory = '', top = '', id = '', ref = 'HEAD'] = (
     await git(
       'rev-parse',
       '--show-prefix',
       '--absolute-git-dir',
       '--show-toplevel',
       'HEAD^{commit}',
+      '--symbolic-full-name',
+      'HEAD',
       '--',
     ).catch((cause: unknown) => {
       throw new UserError(
@@ -52,15 +54,19 @@ export async function openCommit(workspace: string, project: string): Promise<Co
       );
     })
   ).split('\n');
+  // At the same time: each is a process of its own.
+  const [remote, files, changes] = await Promise.all([
+    git('config', '--get', 'remote.origin.url').catch(() => ''),
+    listFiles({ directory, top }, id),
+    git('status', '--porcelain', '--untracked-files=no', '--', '.'),
+  ]);
   return {
     id,
-    ref: (await git('symbolic-ref', '-q', 'HEAD').catch(() => '')).trim() || 'HEAD',
-    repository: withoutCredentials(
-      (await git('config', '--get', 'remote.origin.url').catch(() => '')).trim(),
-    ),
+    ref: ref || 'HEAD',
+    repository: withoutCredentials(remote.trim()),
     project: posix.normalize(prefix === '' ? '.' : prefix).replace(/\/$/, ''),
-    files: new Map((await listFiles({ directory, top }, id)).map((file) => [file.path, file])),
-    dirty: (await git('status', '--porcelain', '--untracked-files=no', '--', '.')) !== '',
+    files: new Map(files.map((file) => [file.path, file])),
+    dirty: changes !== '',
     read: readContents,
   };
 }
