@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { type ActResult, outputOf } from '../__tests__/support/act.ts';
 import { commit } from '../__tests__/support/act-repositories.ts';
@@ -19,6 +20,8 @@ const CHATTER =
 /** A line of serve.py, and what a mistake makes of it: nobody sees that before it answers. */
 const RIGHT = '    label = np.where(';
 const WRONG = `    probabilities = 1 - probabilities\n${RIGHT}`;
+/** Seconds that a release has to serve in staging before it is promoted. */
+const SOAK = 1;
 const SECRETS = { API_KEY: 'a secret of production' };
 
 const { values: options } = parseArgs({ options: { stop: { type: 'boolean', default: false } } });
@@ -69,6 +72,12 @@ async function served(endpoint: string, wanted: string): Promise<void> {
   if (release !== wanted) throw new Error(`${wanted} has to serve at ${endpoint}`);
 }
 
+/** Promotes what serves in staging, after it has served there for a second; the template asks for a day. */
+async function promote(): Promise<ActResult> {
+  await sleep(1000 * SOAK);
+  return start('promote', { from: 'staging', environment: 'production', soak: `${SOAK}s` });
+}
+
 /** Fails unless the deploy of a workflow ended as it has to. */
 function expectOutcome(result: ActResult, ...wanted: string[]): void {
   const outcome = outputOf(result, 'deploy', 'outcome');
@@ -88,8 +97,7 @@ const trace = [cli, 'trace', '--of', staging, '--store', team.store];
 say((await promisify(execFile)(process.execPath, trace)).stderr.split('\n\n')[0]);
 
 title('Promote: what serves in staging, with the configuration of production');
-const promotion = { from: 'staging', environment: 'production', soak: '1s' };
-const one = await start('promote', promotion);
+const one = await promote();
 expectOutcome(one, 'live');
 const production = outputOf(one, 'deploy', 'endpoint');
 const firstRelease = outputOf(one, 'release', 'release');
@@ -101,7 +109,7 @@ await commit(team.repository, 'Change the server');
 const second = await start('pipeline');
 if ('train-1' in second.jobs) throw new Error('it trained, and should not have');
 expectOutcome(second, 'live');
-const two = await start('promote', promotion);
+const two = await promote();
 expectOutcome(two, 'live');
 const secondRelease = outputOf(two, 'release', 'release');
 await served(production, secondRelease);
@@ -118,7 +126,7 @@ expectOutcome(await start('rollback', back), 'live');
 await served(production, firstRelease);
 
 title('The release that was left is promoted again: it is held until a person lifts that');
-expectOutcome(await start('promote', promotion), 'held');
+expectOutcome(await promote(), 'held');
 await served(production, firstRelease);
 
 title('Done');
