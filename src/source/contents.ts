@@ -12,9 +12,7 @@ const LFS_FIX = 'give actions/checkout the input lfs: true, or run git lfs pull'
  * @throws UserError when files are too large together, or some are not on this machine; all of them at once
  */
 export async function readContents(files: readonly CommitFile[]): Promise<Buffer[]> {
-  const sizes = await sizesOf(files);
-  refuseLarge(files, sizes);
-  const contents = await inGroups(files, readBlobs);
+  const contents = (await readSmall(files)) ?? (await readChecked(files));
   const pointers = new Map<number, Pointer>();
   const problems: string[] = [];
   contents.forEach((bytes, i) => {
@@ -25,7 +23,7 @@ export async function readContents(files: readonly CommitFile[]): Promise<Buffer
   });
   refuseLarge(
     files,
-    sizes.map((size, i) => pointers.get(i)?.size ?? size),
+    contents.map(({ length }, i) => pointers.get(i)?.size ?? length),
   );
   const stores = new Map<string, string>();
   for (const [i, pointer] of pointers) {
@@ -38,6 +36,22 @@ export async function readContents(files: readonly CommitFile[]): Promise<Buffer
   }
   if (problems.length > 0) throw userErrors(`files that Git LFS keeps cannot be read; ${LFS_FIX}`, problems);
   return contents;
+}
+
+/** One file in one process, as a project's own files are read; undefined where its size has to be asked for first. */
+async function readSmall(files: readonly CommitFile[]): Promise<Buffer[] | undefined> {
+  const [file, more] = files;
+  if (file === undefined || more !== undefined) return undefined;
+  const bytes = await batch(file.directory, '--batch', files).catch(() => undefined);
+  const [, type] = bytes?.subarray(0, bytes.indexOf('\n')).toString().split(' ') ?? [];
+  return bytes !== undefined && type === 'blob' ? blobsIn(bytes, files) : undefined;
+}
+
+async function readChecked(files: readonly CommitFile[]): Promise<Buffer[]> {
+  refuseLarge(files, await sizesOf(files));
+  return inGroups(files, async (directory, group) =>
+    blobsIn(await batch(directory, '--batch', group), group),
+  );
 }
 
 async function sizesOf(files: readonly CommitFile[]): Promise<number[]> {
@@ -56,8 +70,8 @@ async function sizesOf(files: readonly CommitFile[]): Promise<number[]> {
   return sizes;
 }
 
-async function readBlobs(directory: string, files: readonly CommitFile[]): Promise<Buffer[]> {
-  const bytes = await batch(directory, '--batch', files);
+/** The contents in what `cat-file --batch` gave. */
+function blobsIn(bytes: Buffer, files: readonly CommitFile[]): Buffer[] {
   let offset = 0;
   return files.map(() => {
     const end = bytes.indexOf('\n', offset);
