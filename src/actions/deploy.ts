@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { IsAncestor } from '../deploy/decide.ts';
 import { deploy } from '../deploy/deploy.ts';
 import { locate } from '../deploy/locate.ts';
-import { exitStatusOf } from '../deploy/plan.ts';
+import { exitStatusOf, isLive } from '../deploy/plan.ts';
 import type { FrontCode } from '../deploy/process/runtime.ts';
 import type { Deployed } from '../deploy/request.ts';
 import { defineAction, type Job } from '../github/action.ts';
@@ -71,7 +71,7 @@ export const action = defineAction({
         environment: config.environment,
         release: deployed.parts.release.digest,
         endpoint: config.endpoint,
-        live: config.outcome === 'live' || config.outcome === 'unchanged',
+        live: isLive(config),
         says: `${config.outcome}${config.reason === null ? '' : `: ${config.reason}`}`,
       },
       github,

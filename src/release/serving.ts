@@ -1,7 +1,6 @@
 import type { Digest } from '../lib/digest.ts';
 import { lastServed } from '../records/history.ts';
 import { historyOf } from '../store/history.ts';
-import { whatServes } from '../store/live.ts';
 import type { Store } from '../store/store.ts';
 import { type Parts, readParts } from './parts.ts';
 
@@ -18,10 +17,4 @@ export interface Serving {
 export async function readBaseline(store: Store, name: string, environment: string): Promise<Serving> {
   const release = lastServed(await historyOf({ records: store, name, environment }));
   return { release, parts: release && (await readParts(store, release)) };
-}
-
-/** Reads it, by the store's word. */
-export async function readServing(store: Store, name: string, environment: string): Promise<Serving> {
-  const [live] = await whatServes(store, { name, environment });
-  return { release: live?.release, parts: live && (await readParts(store, live.release)) };
 }
