@@ -23,13 +23,16 @@ export interface YamlSource {
   place(path: Path, key?: string): string;
 }
 
+/** The parser would compare each key of a map with all before it; `keyProblems` looks each up. */
+const OPTIONS = { stringKeys: true, uniqueKeys: false } as const;
+
 /**
  * Opens a file with one document of YAML 1.2 (core schema; duplicate keys and alias bombs refused).
  * @throws UserError for what is no YAML at all
  */
 export function openYaml(file: string, text: string): YamlSource {
   const lines = new LineCounter();
-  const options = { lineCounter: lines, version: '1.2', stringKeys: true } as const;
+  const options = { ...OPTIONS, lineCounter: lines, version: '1.2' } as const;
   return sourceOf(parseDocument(readable(file, text), options), file, lines);
 }
 
@@ -41,7 +44,7 @@ export function openYaml(file: string, text: string): YamlSource {
 export function openManifests(file: string, text: string): YamlSource[] {
   const lines = new LineCounter();
   const customTags = (tags: Tags): Tags => tags.filter((tag) => typeof tag === 'string' || !isTime(tag));
-  const options = { lineCounter: lines, version: '1.1', stringKeys: true, customTags } as const;
+  const options = { ...OPTIONS, lineCounter: lines, version: '1.1', customTags } as const;
   return parseAllDocuments(readable(file, text), options)
     .map((document) => sourceOf(document, file, lines))
     .filter(({ value }) => value !== null);
@@ -61,16 +64,15 @@ function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): 
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const syntax = [...document.errors, ...document.warnings].map(
-    (error) => `${at(error.pos[0])}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, '')}`,
-  );
-  // Schemas pass over this one key in silence.
-  visit(document, {
-    Pair: (_key, { key }) => {
-      if (isScalar(key) && key.value === '__proto__')
-        syntax.push(`${at(rangeOf(key))}: a key can't be named __proto__`);
-    },
-  });
+  const syntax = [
+    ...[...document.errors, ...document.warnings].map(({ pos: [offset], message }) => ({
+      offset,
+      message: message.replace(/ at line \d+, column \d+:[\s\S]*$/, ''),
+    })),
+    ...keyProblems(document),
+  ]
+    .sort((a, b) => a.offset - b.offset)
+    .map(({ offset, message }) => `${at(offset)}: ${message}`);
   if (syntax.length > 0) throw userErrors(`${file} is not YAML`, syntax);
   const pairOf = pairFinder();
   return {
@@ -78,6 +80,24 @@ function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): 
     value: toValue(document, file),
     place: (path, key) => at(offsetOf(document.contents, path, key, pairOf)),
   };
+}
+
+/** Keys that a map has twice, and the one that schemas pass over in silence. */
+function keyProblems(document: Document.Parsed): { readonly offset: number; readonly message: string }[] {
+  const problems: { offset: number; message: string }[] = [];
+  visit(document, {
+    Map: (_key, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        const offset = rangeOf(key);
+        if (seen.has(key.value)) problems.push({ offset, message: 'Map keys must be unique' });
+        if (key.value === '__proto__') problems.push({ offset, message: "a key can't be named __proto__" });
+        seen.add(key.value);
+      }
+    },
+  });
+  return problems;
 }
 
 type PairOf = (map: YAMLMap, key: string) => Pair | undefined;
