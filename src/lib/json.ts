@@ -6,12 +6,28 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 export type JsonObject = { readonly [key: string]: Json };
 
 /** Any JSON value, numbers finite. */
-export const json: z.ZodType<Json> = z.lazy(() =>
-  z.union(
-    [z.string(), z.number(), z.boolean(), z.null(), z.array(json), z.record(z.string(), json)],
-    'a JSON value; .nan and .inf are none',
-  ),
-);
+export const json = z.unknown().refine(isJson, 'a JSON value; .nan and .inf are none');
+
+function isJson(value: unknown): value is Json {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      if (value === null) return true;
+      return Array.isArray(value)
+        ? value.every(isJson)
+        : isPlain(value) && Object.values(value).every(isJson);
+    default:
+      return false;
+  }
+}
+
+function isPlain(value: object): boolean {
+  return [Object.prototype, null].includes(Object.getPrototypeOf(value));
+}
 
 /** What a text says as JSON; undefined when it is none. Whoever expects a form checks it then. */
 export function tryJson(text: string): unknown {
