@@ -74,5 +74,6 @@ export async function runFront(args: readonly string[]): Promise<void> {
 async function loadAction(name: string): Promise<Action> {
   const load = actions[name] ?? posts[name];
   if (load === undefined) throw new Error(`there is no action ${name}`);
+  await import('./lib/forms.ts');
   return (await load()).action;
 }
