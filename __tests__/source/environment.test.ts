@@ -27,6 +27,12 @@ const refusal = (texts: Readonly<Record<string, string>>): Promise<string> => re
 const TARGET = 'target: {kind: process, port: 1}\n';
 
 describe('an environment’s file', () => {
+  test('is read though another one is not on this machine', async () => {
+    const absent = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 9\n`;
+    expect((await read({ a: TARGET, b: absent })).value.target.kind).toBe('process');
+    expect(await refusal({ b: absent, a: TARGET })).toMatch(/Git LFS.*environments\/b\.yml/s);
+  });
+
   test('gates, probes and approvals are read in the units that records have', async () => {
     const { value } = await read({
       a: `${TARGET}metrics: {accuracy: {baseline: production, tolerance: 0.005}, loss: {baseline: b}}

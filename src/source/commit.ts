@@ -93,7 +93,25 @@ export async function readProjectFile(commit: Commit, path: string): Promise<Buf
   if (file === undefined) return undefined;
   const refusal = refusalOf(file);
   if (refusal !== undefined) throw new UserError(refusal);
-  return (await commit.read([file]))[0];
+  const known = descriptions.get(commit) ?? readDescriptions(commit);
+  descriptions.set(commit, known);
+  return (await known).get(file) ?? (await commit.read([file]))[0];
+}
+
+/** The project's file and its environments, of commits that were asked for one: every reading is a process, so there is one for all. */
+const descriptions = new WeakMap<Commit, Promise<ReadonlyMap<CommitFile, Buffer>>>();
+
+async function readDescriptions(commit: Commit): Promise<ReadonlyMap<CommitFile, Buffer>> {
+  const prefix = commit.project === '.' ? '' : `${commit.project}/`;
+  const files = [...commit.files.values()].filter(
+    (file) =>
+      file.path.startsWith(prefix) &&
+      /^(trainyard|environments\/[^/]+)\.yml$/.test(file.path.slice(prefix.length)) &&
+      refusalOf(file) === undefined,
+  );
+  // What is wrong with one is said when that one is asked for.
+  const contents = await commit.read(files).catch(() => []);
+  return new Map(files.flatMap((file, i) => (contents[i] ? [[file, contents[i]]] : [])));
 }
 
 function withoutCredentials(remote: string): string {

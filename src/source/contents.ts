@@ -1,4 +1,4 @@
-import { UserError, userErrors } from '../lib/errors.ts';
+import { MachineError, UserError, userErrors } from '../lib/errors.ts';
 import { LARGEST_SOURCE } from '../records/program.ts';
 import type { CommitFile } from './commit-file.ts';
 import { gitIn, lfsObjects } from './git.ts';
@@ -12,7 +12,10 @@ const LFS_FIX = 'give actions/checkout the input lfs: true, or run git lfs pull'
  * @throws UserError when files are too large together, or some are not on this machine; all of them at once
  */
 export async function readContents(files: readonly CommitFile[]): Promise<Buffer[]> {
-  const contents = (await readSmall(files)) ?? (await readChecked(files));
+  const contents = await readBlobs(files).catch(async (error: unknown) => {
+    refuseLarge(files, await sizesOf(files));
+    throw error;
+  });
   const pointers = new Map<number, Pointer>();
   const problems: string[] = [];
   contents.forEach((bytes, i) => {
@@ -38,17 +41,7 @@ export async function readContents(files: readonly CommitFile[]): Promise<Buffer
   return contents;
 }
 
-/** One file in one process, as a project's own files are read; undefined where its size has to be asked for first. */
-async function readSmall(files: readonly CommitFile[]): Promise<Buffer[] | undefined> {
-  const [file, more] = files;
-  if (file === undefined || more !== undefined) return undefined;
-  const bytes = await batch(file.directory, '--batch', files).catch(() => undefined);
-  const [, type] = bytes?.subarray(0, bytes.indexOf('\n')).toString().split(' ') ?? [];
-  return bytes !== undefined && type === 'blob' ? blobsIn(bytes, files) : undefined;
-}
-
-async function readChecked(files: readonly CommitFile[]): Promise<Buffer[]> {
-  refuseLarge(files, await sizesOf(files));
+async function readBlobs(files: readonly CommitFile[]): Promise<Buffer[]> {
   return inGroups(files, async (directory, group) =>
     blobsIn(await batch(directory, '--batch', group), group),
   );
@@ -70,14 +63,15 @@ async function sizesOf(files: readonly CommitFile[]): Promise<number[]> {
   return sizes;
 }
 
-/** The contents in what `cat-file --batch` gave. */
+/** The contents in what `cat-file --batch` gave. @throws MachineError when one is not there */
 function blobsIn(bytes: Buffer, files: readonly CommitFile[]): Buffer[] {
   let offset = 0;
-  return files.map(() => {
+  return files.map(({ path }) => {
     const end = bytes.indexOf('\n', offset);
-    const size = Number(bytes.subarray(offset, end).toString().split(' ')[2]);
-    offset = end + 1 + size + 1;
-    return bytes.subarray(end + 1, end + 1 + size);
+    const [, type, size] = bytes.subarray(offset, end).toString().split(' ');
+    if (type !== 'blob') throw new MachineError(`git gave no content of ${path}`);
+    offset = end + 1 + Number(size) + 1;
+    return bytes.subarray(end + 1, offset - 1);
   });
 }
 

@@ -55,8 +55,7 @@ export function layEnvironments(top: YamlSource, below: readonly YamlSource[]): 
     file: top.file,
     overlaid,
     value: Object.fromEntries([...sections].map(([name, section]) => [name, asValue(section)])),
-    place: (path, key) =>
-      placeIn(sections, top, key === undefined ? path : [...path, key], key !== undefined),
+    place: placesIn(sections, top),
   };
 }
 
@@ -107,20 +106,20 @@ function asValue({ value, entries }: Section): unknown {
   return Object.fromEntries(entries.map((entry) => [entry.name, entry.value]));
 }
 
-function placeIn(
-  sections: ReadonlyMap<string, Section>,
-  top: YamlSource,
-  [name, part, ...inner]: readonly PropertyKey[],
-  isKey: boolean,
-): string {
-  const section = sections.get(String(name));
-  const { entries } = section ?? {};
-  const entry =
-    typeof part === 'number' ? entries?.[part] : entries?.find((one) => one.name === String(part));
-  const from = entry?.from ?? section?.from ?? top;
-  const path = [...(entry?.path ?? [name, part]), ...inner].filter((one) => one !== undefined);
-  const last = path.at(-1);
-  return isKey && last !== undefined ? from.place(path.slice(0, -1), String(last)) : from.place(path);
+/** Finds where a value was written. Each of hundreds is asked for, so the entries of a section are looked up by name. */
+function placesIn(sections: ReadonlyMap<string, Section>, top: YamlSource): YamlSource['place'] {
+  const named = new Map(
+    [...sections].map(([name, { entries = [] }]) => [name, new Map(entries.map((one) => [one.name, one]))]),
+  );
+  return (path, key) => {
+    const [name, part, ...inner] = key === undefined ? path : [...path, key];
+    const section = sections.get(String(name));
+    const entry =
+      typeof part === 'number' ? section?.entries?.[part] : named.get(String(name))?.get(String(part));
+    const from = entry?.from ?? section?.from ?? top;
+    const own = [...(entry?.path ?? [name, part]), ...inner].filter((one) => one !== undefined);
+    return key === undefined ? from.place(own) : from.place(own.slice(0, -1), key);
+  };
 }
 
 /** The name of a secret, however it is written. */
