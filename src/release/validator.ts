@@ -1,6 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import { canonicalBytes, type JsonObject } from '../lib/json.ts';
+import type { JsonObject } from '../lib/json.ts';
 
 /** Keywords that say nothing of what is allowed. */
 const WORDS = new Set(['title', 'description', 'default', 'examples', 'deprecated', '$comment']);
@@ -19,7 +19,7 @@ export function compileObject(
   properties: Readonly<Record<string, object>>,
 ): (value: JsonObject) => ErrorObject[] {
   // Its code runs once, and what a keyword's value may be is checked when the code is made, too.
-  const quick = { validateSchema: false, code: { optimize: false } };
+  const quick = { meta: false, validateSchema: false, code: { optimize: false } };
   const ajv = new Ajv2020({ allErrors: true, strict: false, ...quick });
   formats.default(ajv);
   const alike = new Map<string, ValidateFunction>();
@@ -29,7 +29,7 @@ export function compileObject(
   const isWide = WIDE.test(JSON.stringify(inside));
   for (const [key, property] of Object.entries(properties)) {
     const bare = Object.fromEntries(Object.entries(property).filter(([word]) => !WORDS.has(word)));
-    const text = canonicalBytes(bare).toString();
+    const text = JSON.stringify(bare);
     if (isWide || REFERENCE.test(text)) rest[key] = property;
     else {
       const compiled = alike.get(text) ?? ajv.compile(bare);

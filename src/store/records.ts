@@ -35,17 +35,17 @@ export function layer(
 
 /** Writes configuration and manifest, and names the record. The same record has the same digest. */
 export async function putRecord<C>(store: Store, kind: Kind<C>, record: NewRecord<C>): Promise<Stored<C>> {
-  const config = {
-    mediaType: kind.configType,
-    ...(await store.write({ bytes: canonicalBytes(record.config) })),
-  };
+  const [blob, layers] = await Promise.all([
+    store.write({ bytes: canonicalBytes(record.config) }),
+    record.layers.length > 0 ? [...record.layers] : emptyLayer(store),
+  ]);
   const { subject } = record;
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: IMAGE_MANIFEST,
     artifactType: kind.artifactType,
-    config,
-    layers: record.layers.length > 0 ? [...record.layers] : [await emptyLayer(store)],
+    config: { mediaType: kind.configType, ...blob },
+    layers,
     ...(subject && { subject: { mediaType: IMAGE_MANIFEST, digest: subject.digest, size: subject.size } }),
     ...(record.annotations && { annotations: { ...record.annotations } }),
   };
@@ -54,9 +54,9 @@ export async function putRecord<C>(store: Store, kind: Kind<C>, record: NewRecor
   return { digest, size: bytes.length, manifest, config: record.config };
 }
 
-async function emptyLayer(store: Store): Promise<Descriptor> {
+async function emptyLayer(store: Store): Promise<Descriptor[]> {
   await store.write({ bytes: EMPTY });
-  return EMPTY_LAYER;
+  return [EMPTY_LAYER];
 }
 
 /** Reads a manifest of any kind, verified. */
