@@ -1,0 +1,1 @@
+export const id=3407;export const ids=[3407];export const modules={23407:(o,s,t)=>{t.r(s),(0,t(88532).$W)({jitless:!0})}};
