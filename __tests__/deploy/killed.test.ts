@@ -11,7 +11,7 @@ import { type Event, findPrevious } from '../../src/records/history.ts';
 import { historyOf } from '../../src/store/history.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { until } from '../support/fronts.ts';
-import { HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
+import { HERE, type Machine, outcomeOf, servingOne } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
@@ -21,10 +21,8 @@ let machine: Machine;
 let one: Digest;
 let two: Digest;
 beforeEach(async () => {
-  machine = await servingMachine();
-  one = await machine.release({ model: 'one' });
+  ({ machine, one } = await servingOne());
   two = await machine.release({ model: 'two' });
-  await machine.deploy(one);
 });
 afterEach(() => machine.remove());
 

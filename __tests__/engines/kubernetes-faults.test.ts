@@ -57,17 +57,22 @@ async function killedAfter(step: Step | 'recorded', { digest }: Stored<ReleaseCo
 const UNDONE: readonly Step[] = ['starting', 'probing', 'switching', 'watching'];
 const FINISHED = ['committing', 'recording', 'recorded'] as const;
 
+/** A release over another one, killed after a step, and deployed once more. */
+async function killedAndAgain(environment: Step | 'recorded') {
+  const one = await putModel(cluster, store, { environment });
+  await deployTo(cluster, store, one);
+  const two = await putModel(cluster, store, { environment, settings: { OFFSET: '1' } });
+  await killedAfter(environment, two);
+  const { rollout } = await deployTo(cluster, store, two);
+  return { one, two, rollout };
+}
+
 test.each(UNDONE)(
   'killed while %s: the next deploy undoes it, and goes all the way',
   async (step) => {
-    const environment = step;
-    const one = await putModel(cluster, store, { environment });
-    await deployTo(cluster, store, one);
-    const two = await putModel(cluster, store, { environment, settings: { OFFSET: '1' } });
-    await killedAfter(step, two);
-    const { rollout } = await deployTo(cluster, store, two);
+    const { one, two, rollout } = await killedAndAgain(step);
     expect(rollout).toMatchObject({ outcome: 'live', before: one.digest });
-    expect(await told(environment)).toEqual([
+    expect(await told(step)).toEqual([
       [one.digest, 'live'],
       [two.digest, 'interrupted'],
       [two.digest, 'live'],
@@ -79,22 +84,15 @@ test.each(UNDONE)(
 test.each(FINISHED)(
   'killed while %s: the next deploy finishes it',
   async (step) => {
-    const environment = step;
-    const one = await putModel(cluster, store, { environment });
-    await deployTo(cluster, store, one);
-    const two = await putModel(cluster, store, { environment, settings: { OFFSET: '1' } });
-    await killedAfter(step, two);
-    const { rollout } = await deployTo(cluster, store, two);
+    const { one, two, rollout } = await killedAndAgain(step);
     expect(rollout).toMatchObject({ outcome: 'unchanged', before: two.digest });
-    expect(await told(environment)).toEqual([
+    expect(await told(step)).toEqual([
       [one.digest, 'live'],
       [two.digest, 'live'],
       [two.digest, 'unchanged'],
     ]);
-    const deployments = (await objectsOf(cluster, environment)).filter((name) =>
-      name.startsWith('Deployment/'),
-    );
-    expect(deployments).toEqual([`Deployment/toy-${environment}-${hexOf(two.digest, 12)}`]);
+    const deployments = (await objectsOf(cluster, step)).filter((name) => name.startsWith('Deployment/'));
+    expect(deployments).toEqual([`Deployment/toy-${step}-${hexOf(two.digest, 12)}`]);
   },
   120_000,
 );

@@ -8,7 +8,7 @@ import { historyOf } from '../../src/store/history.ts';
 import { deployStep } from '../support/deploy-step.ts';
 import { memoryOf, startDeploy, toldBy, whenStopped } from '../support/deploys.ts';
 import { until } from '../support/fronts.ts';
-import { HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
+import { HERE, type Machine, outcomeOf, servingMachine, servingOne } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 import { registryStores } from '../support/registries.ts';
 import { startRegistry } from '../support/registry.ts';
@@ -21,9 +21,7 @@ jest.setTimeout(120_000);
 let machine: Machine;
 let one: Digest;
 beforeEach(async () => {
-  machine = await servingMachine();
-  one = await machine.release({ model: 'one' });
-  await machine.deploy(one);
+  ({ machine, one } = await servingOne());
 });
 afterEach(() => machine.remove());
 

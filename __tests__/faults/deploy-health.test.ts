@@ -11,7 +11,7 @@ import { LayoutStore } from '../../src/store/layout.ts';
 import { deployStep } from '../support/deploy-step.ts';
 import { startDeploy, toldBy, whenStopped } from '../support/deploys.ts';
 import { until } from '../support/fronts.ts';
-import { damage, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
+import { damage, type Machine, outcomeOf, servingOne } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
@@ -20,9 +20,7 @@ jest.setTimeout(120_000);
 let machine: Machine;
 let one: Digest;
 beforeEach(async () => {
-  machine = await servingMachine();
-  one = await machine.release({ model: 'one' });
-  await machine.deploy(one);
+  ({ machine, one } = await servingOne());
 });
 afterEach(() => machine.remove());
 

@@ -7,7 +7,7 @@ import type { Digest } from '../../src/lib/digest.ts';
 import { machineName } from '../../src/lib/shared-lock.ts';
 import { memoryOf, startDeploy, toldBy, whenStopped } from '../support/deploys.ts';
 import { until } from '../support/fronts.ts';
-import { type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
+import { type Machine, outcomeOf, servingOne } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
@@ -17,10 +17,8 @@ let machine: Machine;
 let one: Digest;
 let two: Digest;
 beforeEach(async () => {
-  machine = await servingMachine();
-  one = await machine.release({ model: 'one' });
+  ({ machine, one } = await servingOne());
   two = await machine.release({ model: 'two' });
-  await machine.deploy(one);
 });
 afterEach(() => machine.remove());
 

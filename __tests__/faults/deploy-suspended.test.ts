@@ -12,7 +12,7 @@ import {
   toldBy,
   whenStopped,
 } from '../support/deploys.ts';
-import { type Machine, servingMachine } from '../support/machines.ts';
+import { type Machine, servingOne } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 
 // Each test starts several processes, on machines that may be busy.
@@ -23,11 +23,9 @@ let one: Digest;
 let two: Digest;
 let three: Digest;
 beforeEach(async () => {
-  machine = await servingMachine();
-  one = await machine.release({ model: 'one' });
+  ({ machine, one } = await servingOne());
   two = await machine.release({ model: 'two' });
   three = await machine.release({ model: 'three' });
-  await machine.deploy(one);
 });
 afterEach(() => machine.remove());
 

@@ -34,11 +34,11 @@ export const aService = (name: string): ClusterObject => ({
 });
 
 /** A Deployment of a release. @param container fields of its only container */
-export const aDeployment = (container: object = {}): ClusterObject => {
+export const aDeployment = (container: object = {}, pod: object = {}): ClusterObject => {
   const { labels, annotations } = metadata('');
   const template = {
     metadata: { labels, annotations },
-    spec: { containers: [{ name: 'server', image: 'server', ...container }] },
+    spec: { containers: [{ name: 'server', image: 'server', ...container }], ...pod },
   };
   return {
     apiVersion: 'apps/v1',

@@ -96,6 +96,14 @@ export async function servingMachine(): Promise<Machine> {
   };
 }
 
+/** A machine on which a first release serves. */
+export async function servingOne(): Promise<{ machine: Machine; one: Digest }> {
+  const machine = await servingMachine();
+  const one = await machine.release({ model: 'one' });
+  await machine.deploy(one);
+  return { machine, one };
+}
+
 async function fakeDist(dist: string): Promise<string> {
   await mkdir(join(dist, 'front'), { recursive: true });
   await writeFile(join(dist, 'package.json'), '{"type":"module"}');

@@ -18,8 +18,8 @@ const variable = (name: string, key: string, optional = false) => ({
   name: key,
   valueFrom: { secretKeyRef: { name, key, optional } },
 });
-const manifestsWith = async (container: object) =>
-  cluster.manifests(await cluster.release([aDeployment(container), aService('toy')]));
+const manifestsWith = async (container: object, volumes: object[] = []) =>
+  cluster.manifests(await cluster.release([aDeployment(container, { volumes }), aService('toy')]));
 
 test('Values that pods take of Secrets of others are known, to be hidden: by key, and all of one', async () => {
   keep('db', { password: 'hunter-two', user: 'not-asked-for' });
@@ -34,6 +34,34 @@ test('Values that pods take of Secrets of others are known, to be hidden: by key
     'other/key': 'optional-value',
   });
   expect(await missingSecrets(cluster.place, manifests)).toEqual([]);
+});
+
+test('The same of Secrets that become files, whole or in part', async () => {
+  keep('tls', { 'tls.key': 'private-key', 'tls.crt': 'certificate' });
+  keep('ca', { 'ca.crt': 'authority', other: 'not-asked-for' });
+  const manifests = await manifestsWith({}, [
+    { name: 'whole', secret: { secretName: 'tls' } },
+    { name: 'maybe', secret: { secretName: 'absent', optional: true } },
+    { name: 'scratch', emptyDir: {} },
+    {
+      name: 'several',
+      projected: {
+        sources: [
+          { secret: { name: 'ca', items: [{ key: 'ca.crt', path: 'ca' }] } },
+          { secret: { name: 'gone' } },
+          { configMap: { name: 'settings' } },
+        ],
+      },
+    },
+  ]);
+  expect(await referencedValues(cluster.place, manifests)).toEqual({
+    'tls/tls.key': 'private-key',
+    'tls/tls.crt': 'certificate',
+    'ca/ca.crt': 'authority',
+  });
+  expect(await missingSecrets(cluster.place, manifests)).toEqual([
+    'there is no Secret gone in namespace ns; the release needs it',
+  ]);
 });
 
 test('What is not there is told, unless it may be absent', async () => {

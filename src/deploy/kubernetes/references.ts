@@ -4,6 +4,7 @@ import { type Place, secretName } from './place.ts';
 import type { Values } from './secrets.ts';
 import { type Secret, secret } from './types/config-map.ts';
 import type { Container } from './types/container.ts';
+import type { Volume } from './types/pod.ts';
 
 /** A key that pods take of a Secret that others keep; an empty one where all of it is taken. */
 interface Reference {
@@ -25,11 +26,12 @@ export async function missingSecrets(place: Place, manifests: Manifests): Promis
       return 'unknown' as const;
     });
     if (found === 'unknown') return [];
+    const named = [...keys].filter((key) => key !== '');
     if (found === undefined)
       return [
-        `there is no Secret ${name} in namespace ${place.namespace}; the release needs its ${[...keys].join(', ')}`,
+        `there is no Secret ${name} in namespace ${place.namespace}; the release needs ${named.length > 0 ? `its ${named.join(', ')}` : 'it'}`,
       ];
-    const absent = [...keys].filter((key) => key !== '' && found.data?.[key] === undefined);
+    const absent = named.filter((key) => found.data?.[key] === undefined);
     const has = Object.keys(found.data ?? {}).join(', ') || 'nothing';
     return absent.map(
       (key) => `the Secret ${name} in namespace ${place.namespace} has no key ${key} (it has ${has})`,
@@ -60,7 +62,10 @@ function referencesOf(place: Place, manifests: Manifests): Reference[] {
   const mine = secretName(place, manifests);
   const specs = manifests.own.flatMap((object) => podSpecOf(object) ?? []);
   return specs
-    .flatMap(({ initContainers, containers }) => [...initContainers, ...containers].flatMap(ofContainer))
+    .flatMap(({ initContainers, containers, volumes }) => [
+      ...[...initContainers, ...containers].flatMap(ofContainer),
+      ...volumes.flatMap(ofVolume),
+    ])
     .filter(({ name }) => name !== mine);
 }
 
@@ -69,6 +74,14 @@ function ofContainer({ env, envFrom }: Container): Reference[] {
     ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
     ...envFrom.flatMap(({ secretRef }) => (secretRef === undefined ? [] : { ...secretRef, key: '' })),
   ].map(({ name, key, optional: isOptional = false }) => ({ name, key, isOptional }));
+}
+
+function ofVolume({ secret: whole, projected }: Volume): Reference[] {
+  const sources = projected?.sources.flatMap(({ secret: source = [] }) => source) ?? [];
+  return [...(whole === undefined ? [] : [{ ...whole, name: whole.secretName }]), ...sources].flatMap(
+    ({ name, items = [{ key: '' }], optional: isOptional = false }) =>
+      items.map(({ key }) => ({ name, key, isOptional })),
+  );
 }
 
 function byName(references: readonly Reference[]): ReadonlyMap<string, ReadonlySet<string>> {

@@ -2,17 +2,34 @@ import { z } from 'zod';
 import { container } from './container.ts';
 import { condition, item } from './object.ts';
 
+/** Of a Secret that becomes files, the keys that do; all of them where none is named. */
+const keys = z.array(z.looseObject({ key: z.string() })).optional();
+
+/** A volume as far as it matters here. Of a Secret its own kind says `secretName`, and one of several sources `name`. */
+const volume = z.looseObject({
+  name: z.string(),
+  image: z.looseObject({ reference: z.string().optional() }).optional(),
+  secret: z.looseObject({ secretName: z.string(), items: keys, optional: z.boolean().optional() }).optional(),
+  projected: z
+    .looseObject({
+      sources: z
+        .array(
+          z.looseObject({
+            secret: z
+              .looseObject({ name: z.string(), items: keys, optional: z.boolean().optional() })
+              .optional(),
+          }),
+        )
+        .default([]),
+    })
+    .optional(),
+});
+export type Volume = z.infer<typeof volume>;
+
 export const podSpec = z.looseObject({
   containers: z.array(container),
   initContainers: z.array(container).default([]),
-  volumes: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        image: z.looseObject({ reference: z.string().optional() }).optional(),
-      }),
-    )
-    .default([]),
+  volumes: z.array(volume).default([]),
 });
 export type PodSpec = z.infer<typeof podSpec>;
 
