@@ -51,13 +51,9 @@ export const action = defineAction({
     // At a terminal it is a person who names a release, unless it says otherwise.
     const request = { ...inputs, byHand: named ?? !env.GITHUB_EVENT_NAME };
     const github = { env, token: inputs.token, log: job.log, signal: job.signal };
-    const site = await locate(request, siteDeps(store, job));
-    const deployed = await deploy(site, request, {
-      store,
-      env,
-      log: job.log,
-      signal: job.signal,
-      cause: causeOf(env),
+    const deps = siteDeps(store, job);
+    const deployed = await deploy(await locate(request, deps), request, {
+      ...deps,
       isAncestor: isAncestorIn({ ...github, workspace: job.workspace }),
       approve: async (approvers, environment) => {
         const { login, did, as } = await findApproval({ approvers, environment }, github);

@@ -10,10 +10,10 @@ import { catchUp } from './catch-up.ts';
 import { whyNotBegun } from './decide.ts';
 import { toldBy, warnOfOthers } from './elsewhere.ts';
 import { finish } from './finish.ts';
-import { previousOf } from './history.ts';
 import type { Hold } from './ledger.ts';
 import { readParts } from './parts.ts';
 import type { Plan } from './plan.ts';
+import { previousOf } from './previous.ts';
 import type { DeployDeps, Deployed, DeployRequest } from './request.ts';
 import type { Site } from './site.ts';
 
