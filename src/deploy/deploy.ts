@@ -57,14 +57,18 @@ async function underLock(
   const history = await historyOf(site);
   const told = await toldBy(site, history, deps);
   const live = (await site.live()) ?? memory.live?.release ?? lastServed(history) ?? lastServed(told);
-  const digest = request.release === 'previous' ? previousOf(site, history, live) : request.release;
-  const found = await getRecord([deps.store, site.records], release, digest);
+  const { release: wanted } = request;
+  const digest = wanted === 'previous' ? previousOf(site, told, live) : wanted;
+  // The site first: what it keeps can be brought back while the store does not answer.
+  const found = await getRecord([site.records, deps.store], release, digest);
   const { approvers } = found.config;
   const approved = approvers && (await deps.approve(approvers, site.environment));
   await warnOfOthers(found, told, deps);
-  const question = { release: found, live, history: told, byHand: request.byHand, lift: request.lift };
+  // Whoever asks for the one before means to go back.
+  const byHand = request.byHand || wanted === 'previous';
+  const question = { release: found, live, history: told, byHand, lift: request.lift };
   const not = await whyNotBegun(question, [deps.store, site.records], deps);
-  const isBack = request.release === 'previous' || (request.byHand && isWayBack(history, digest, live));
+  const isBack = wanted === 'previous' || (byHand && isWayBack(told, digest, live));
   const plan: Plan = {
     site,
     hold,
