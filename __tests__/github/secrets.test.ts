@@ -138,3 +138,11 @@ test('what is hidden in a text: the value, its lines, and its forms in JSON, URL
   expect(hide('a long line, abc')).toBe('a ***, abc');
   expect(hideSecrets(['\ud800 lone'])('it is \ud800 lone')).toBe('it is ***');
 });
+
+test('what a cut leaves of a secret is hidden, too', () => {
+  const hide = hideSecrets(['correct-horse-battery', 'tr0ub4dor']);
+  expect(hide('answered key=correct-ho…; the next: x=tr0u…, tr0…')).toBe(
+    'answered key=***…; the next: x=***…, tr0…',
+  );
+  expect(hide('it ends in correct-ho')).toBe('it ends in correct-ho');
+});

@@ -29,8 +29,25 @@ export function formsOf(value: string): string[] {
   ];
 }
 
-/** Hides secret values, each line of them, in a text, in all forms above. Those below four characters are too common to be hidden. */
+/**
+ * Hides secret values, each line of them, in a text, in all forms above; also what is left of one where the text was cut (`…`).
+ * Those below four characters are too common to be hidden.
+ */
 export function hideSecrets(values: Iterable<string>): (text: string) => string {
   const hidden = [...new Set([...values].flatMap(formsOf))].sort((a, b) => b.length - a.length);
-  return (text) => hidden.reduce((shown, part) => shown.replaceAll(part, '***'), text);
+  return (text) => {
+    const [last = '', ...cut] = hidden
+      .reduce((shown, part) => shown.replaceAll(part, '***'), text)
+      .split('…')
+      .reverse();
+    return [...cut.reverse().map((piece) => withoutBeginning(piece, hidden)), last].join('…');
+  };
+}
+
+/** A text without the beginning of a secret that stands at its end. */
+function withoutBeginning(text: string, hidden: readonly string[]): string {
+  for (const part of hidden)
+    for (let length = Math.min(part.length - 1, text.length); length >= SHORTEST; length--)
+      if (text.endsWith(part.slice(0, length))) return `${text.slice(0, -length)}***`;
+  return text;
 }
