@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Digest } from '../../src/lib/digest.ts';
+import { ask } from '../../src/lib/http.ts';
 import { deployStep } from '../support/deploy-step.ts';
 import { toldBy } from '../support/deploys.ts';
 import { HERE, type Machine, servingMachine } from '../support/machines.ts';
@@ -42,6 +43,25 @@ describe('a roll-back', () => {
     expect(step.stdout).toContain('Add to the step: env: {API_KEY: ${{ secrets.API_KEY }}}');
     await expectNothingDone(two, 2);
   });
+});
+
+test('what the release from before says of its own secret is hidden, when it is asked as the new one has failed', async () => {
+  const env = { ...process.env, API_KEY: 'open sesame' };
+  const tired = await machine.release({ config: { MODE: 'tires' }, secrets: ['API_KEY'] });
+  await machine.deploy(tired, { env });
+  const body = JSON.stringify({ numbers: [1] });
+  const sum = { method: 'POST', path: '/sum', body, timeoutSeconds: 10 };
+  const place = { host: '127.0.0.1', port: machine.port };
+  let answer = await ask(place, sum);
+  while (answer.status === 200) answer = await ask(place, sum);
+  expect(answer.body).toContain('open sesame');
+  const { rollout, deployment } = await machine.deploy(await machine.release({ config: { OFFSET: 1 } }), {
+    env,
+  });
+  expect(rollout.outcome).toBe('refused');
+  const said = JSON.stringify([deployment.config, machine.log.lines]);
+  expect(said).toContain('tired of ***');
+  expect(said).not.toContain('open sesame');
 });
 
 test('a configuration that asks for a secret which nobody gives: what serves is not touched', async () => {

@@ -1,16 +1,15 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { hideSecrets } from '../lib/hide.ts';
-import type { Stored } from '../records/kind.ts';
-import { type ReleaseConfig, release } from '../records/release.ts';
+import { release } from '../records/release.ts';
 import { getRecord } from '../store/records.ts';
 import { finish } from './finish.ts';
+import { keptByTarget, knownOf } from './hidden.ts';
 import { readParts, readProbes } from './parts.ts';
 import { isLive, type Plan } from './plan.ts';
 import { recording } from './record.ts';
 import { type DeployDeps, type Deployed, readSecrets } from './request.ts';
 import { rollOut } from './rollout.ts';
-import type { Site } from './site.ts';
 
 /**
  * Brings a release to its site, rolls it out there under the journal, and records what came of it.
@@ -20,7 +19,12 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
   const { site, hold, memory, release: wanted, startedAt, approved, marks } = plan;
   const secrets = readSecrets(wanted, deps);
   await site.bring(wanted);
-  const hidden = [...Object.values(secrets), ...(await keptByTarget(site, wanted, deps))];
+  const last = memory.live?.release;
+  const hidden = [
+    ...Object.values(secrets),
+    ...(await keptByTarget(site, wanted, deps)),
+    ...(await knownOf(site, last, deps)),
+  ];
   const probesOf = readOnce((digest) => readProbes(site.records, digest));
   // A bad golden request is told before anything is started.
   await probesOf(wanted.digest);
@@ -28,7 +32,6 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
   const { log, text } = recording(deps.log);
   if (approved !== undefined) log.info(`approved by ${approved}`);
   const target = await site.target(wanted, secrets, hold);
-  const last = memory.live?.release;
   const rollout = await rollOut({
     target,
     release: wanted.digest,
@@ -68,17 +71,6 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
   const done = await finish(plan, parts, rollout, { endpoint: target.endpoint, text: text() }, deps);
   if (isLive(rollout)) await site.note(done.deployment.digest);
   return done;
-}
-
-/** The values of secrets that the target keeps itself: what a server says of them is hidden, too. */
-async function keptByTarget(
-  site: Site,
-  release: Stored<ReleaseConfig>,
-  { mask }: Pick<DeployDeps, 'mask'>,
-): Promise<string[]> {
-  const values = (await site.secretsOf?.(release)) ?? {};
-  for (const [name, value] of Object.entries(values)) mask(value, name);
-  return Object.values(values);
 }
 
 /** What is asked for again is not read again: whatever was read once is there even when the store is not. */

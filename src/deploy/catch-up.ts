@@ -3,6 +3,7 @@ import { hideSecrets } from '../lib/hide.ts';
 import { release } from '../records/release.ts';
 import { historyOf } from '../store/history.ts';
 import { getRecord } from '../store/records.ts';
+import { knownOf } from './hidden.ts';
 import type { Hold, Journal, Memory } from './ledger.ts';
 import { readProbes } from './parts.ts';
 import { onlyLive } from './plan.ts';
@@ -32,7 +33,11 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
     const target = await site.target(found, {}, hold);
     const probesOf = (digest: Journal['release']) => readProbes(site.records, digest);
     // What the killed deploy was given is most likely given to this one, too.
-    const hide = hideSecrets(found.config.secrets.flatMap((name) => deps.env[name] || []));
+    const hidden = [
+      ...(await knownOf(site, found.digest, deps)),
+      ...(await knownOf(site, journal.before, deps)),
+    ];
+    const hide = hideSecrets(hidden);
     const came = await recover(journal, target, probesOf, { log: deps.log, hide });
     live = came.outcome === 'live';
     const { holds, lifts, cause, before, startedAt, token } = journal;
