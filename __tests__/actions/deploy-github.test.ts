@@ -2,8 +2,10 @@
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { tool } from '../../scripts/tools.ts';
+import { deployStep } from '../support/deploy-step.ts';
 import { type GitHubApi, startGitHubApi } from '../support/github-api.ts';
 import { type Machine, servingMachine } from '../support/machines.ts';
+import { cancelAsRunner } from '../support/runner-cancel.ts';
 import { runStep, type StepResult } from '../support/step.ts';
 
 // Each test starts several processes, on machines that may be busy.
@@ -67,6 +69,17 @@ test("the page of the job's environment gets the address and the release; withou
   expect(again.outcome).toBe('unchanged');
   expect(stdout.match(/GitHub does not learn of this deployment: there is no token/g)).toHaveLength(1);
   expect(api.asked).toHaveLength(count);
+});
+
+test('a deploy that is cancelled says what came of it, though GitHub is no longer told', async () => {
+  const probing = { rate: 5, errors: 0, windowSeconds: 0, watchSeconds: 90 };
+  const release = await machine.release({ probing });
+  const env = { ...api.env, GITHUB_ACTIONS: 'true', GITHUB_EVENT_NAME: 'push', GITHUB_ACTOR: 'ada' };
+  const cancelled = { env, at: 'watching', act: cancelAsRunner } as const;
+  const result = await deployStep(machine, { release, token: 'all' }, cancelled);
+  expect(result).toMatchObject({ status: 1, outputs: { outcome: 'rolled-back' } });
+  expect(result.stdout).toContain('GitHub does not learn of this deployment');
+  expect(result.summary).toContain('rolled back');
 });
 
 test('a release is brought by an approver, or not at all', async () => {

@@ -62,6 +62,7 @@ export const action = defineAction({
       mask: job.mask,
     });
     const { config, digest } = deployed.deployment;
+    // A deploy that was cancelled, too, has ended as it has.
     await tellDeployment(
       {
         environment: config.environment,
@@ -71,6 +72,8 @@ export const action = defineAction({
         says: `${config.outcome}${config.reason === null ? '' : `: ${config.reason}`}`,
       },
       github,
+    ).catch((error: unknown) =>
+      job.log.warning(`GitHub does not learn of this deployment: ${messageOf(error)}`),
     );
     const exitStatus = exitStatusOf(config);
     // The deploy has ended as it has, whatever can be drawn of it.
