@@ -164,6 +164,8 @@ secrets: [TOKEN]
     `sk-ant-${'x'.repeat(24)}`,
     '-----BEGIN RSA PRIVATE KEY-----\nabc',
     'postgres://me:hunter2@db/x',
+    'redis://:hunter2secret@cache:6379/0',
+    `a line\n\tghp_${'a1'.repeat(18)}`,
     `eyJ${'a'.repeat(12)}.eyJ${'b'.repeat(12)}.c`,
   ];
   test.each(tokens)('a value with the form of a credential, which is not shown (%#)', async (token) => {

@@ -64,6 +64,14 @@ export function mapTexts(
   );
 }
 
+/** All texts in a value, keys included. */
+export function textsIn(value: Json): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (isList(value)) return value.flatMap(textsIn);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => [key, ...textsIn(item)]);
+}
+
 function isList(value: Json): value is readonly Json[] {
   return Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { textsIn } from '../lib/json.ts';
 import type { Environment } from '../source/read-environment.ts';
 import type { Configuration } from './resolve.ts';
 import type { ConfigSchema } from './schema.ts';
@@ -27,7 +28,7 @@ function misplacedSecrets(
   const problems = new Map<string, string>();
   const names = new Set(secrets.map(({ name }) => name));
   for (const [key, { value, origin }] of resolved) {
-    const credential = credentialIn(JSON.stringify(value));
+    const [credential] = textsIn(value).flatMap((text) => credentialIn(text) ?? []);
     if (schema?.isSecret(key) || names.has(key)) {
       problems.set(
         key,

@@ -10,7 +10,7 @@ const TOKENS: readonly (readonly [string, RegExp])[] = [
   ['an npm token', /\bnpm_[A-Za-z0-9]{36}\b/],
   ['a private key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/],
   ['a JSON Web Token', /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+/],
-  ['a URL with a password', /\b\w+:\/\/[^\s:@/]+:[^\s@/]+@/],
+  ['a URL with a password', /\b\w+:\/\/[^\s:@/]*:[^\s@/]+@/],
 ];
 
 /** What kind of credential a text has the form of; undefined when of none. */

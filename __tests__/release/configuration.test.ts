@@ -1,0 +1,32 @@
+import { describe, expect, test } from '@jest/globals';
+import type { JsonObject } from '../../src/lib/json.ts';
+import { problemsOf } from '../../src/release/problems.ts';
+import { resolveConfig } from '../../src/release/resolve.ts';
+import { readConfigSchema } from '../../src/release/schema.ts';
+import { laidSchema } from '../../src/source/environment.ts';
+import { parseYaml } from '../../src/source/yaml.ts';
+
+const TARGET = 'target: {kind: process, port: 8081}\n';
+
+/** What an environment's file comes to with a server's schema and GitHub's variables. */
+function configure(text: string, schema?: JsonObject, vars: JsonObject = {}) {
+  const file = { ...parseYaml('e.yml', TARGET + text, laidSchema), overlaid: [] };
+  const declared = schema && readConfigSchema(schema);
+  const config = resolveConfig(file, vars, declared);
+  return {
+    values: Object.fromEntries([...config].map(([key, { value }]) => [key, value])),
+    problems: problemsOf(file, config, declared),
+  };
+}
+
+describe('a credential', () => {
+  const token = `ghp_${'a1'.repeat(18)}`;
+
+  test.each([
+    ['deep inside a value, after a line break', `{list: [1, {deep: "a\\n${token}"}]}`],
+    ['in a key of a value', `{"${token}": true}`],
+  ])('%s is seen', (_, value) => {
+    const { problems } = configure(`config: {A: ${value}}`);
+    expect(problems).toEqual([expect.stringMatching(/^e\.yml:2:13: A has the form of a GitHub token\. /)]);
+  });
+});
