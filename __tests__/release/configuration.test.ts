@@ -30,3 +30,19 @@ describe('a credential', () => {
     expect(problems).toEqual([expect.stringMatching(/^e\.yml:2:13: A has the form of a GitHub token\. /)]);
   });
 });
+
+describe('a key that can’t be a setting', () => {
+  const schema = {
+    properties: { PORT: { default: 8000 }, 'log-level': { default: 'info' }, _OK: { default: 1 } },
+  };
+
+  test('is told with its origin, once', () => {
+    expect(configure('', schema, { 'log-level': 'debug' }).problems).toEqual([
+      "default: PORT, which the server's schema declares, needs another name: this variable is set by Trainyard or the machine; give the setting another name",
+      "vars.log-level: log-level, which the server's schema declares, needs another name: the name of an environment variable: letters, digits, _",
+    ]);
+    expect(() => configure('config: {PORT: 1}', schema)).toThrow(
+      /^e\.yml has mistakes: e\.yml:2:10: config\.PORT: this variable/,
+    );
+  });
+});

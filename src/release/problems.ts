@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { textsIn } from '../lib/json.ts';
+import { settingName } from '../records/names.ts';
 import type { Environment } from '../source/read-environment.ts';
 import type { Configuration } from './resolve.ts';
 import type { ConfigSchema } from './schema.ts';
@@ -14,6 +15,7 @@ export function problemsOf(
   const misplaced = misplacedSecrets(file, resolved, schema);
   return [
     ...misplaced.values(),
+    ...misnamed(resolved),
     ...(schema ? undeclared(file, resolved, schema, misplaced) : []),
     ...unreachable(file),
   ];
@@ -42,6 +44,16 @@ function misplacedSecrets(
     }
   }
   return problems;
+}
+
+/** Keys that no reader of a release takes: the schema's own, since those of files were checked when these were read. */
+function misnamed(resolved: Configuration): string[] {
+  return [...resolved].flatMap(([key, { origin }]) => {
+    const why = settingName.safeParse(key).error?.issues[0]?.message;
+    return why === undefined
+      ? []
+      : [`${origin}: ${key}, which the server's schema declares, needs another name: ${why}`];
+  });
 }
 
 /** What the schema does not allow. Of a key that is in `told`, the value is never shown. */
