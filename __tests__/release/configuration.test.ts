@@ -46,3 +46,44 @@ describe('a key that can’t be a setting', () => {
     );
   });
 });
+
+describe('a secret', () => {
+  const text = { type: 'string', writeOnly: true };
+  const nothing = { type: 'null' };
+
+  test.each<[string, JsonObject]>([
+    ['anyOf', { anyOf: [text, nothing], default: null }],
+    ['oneOf', { oneOf: [nothing, text], default: null }],
+    ['allOf', { allOf: [{ allOf: [text] }], default: 'hush' }],
+    ['$defs', { $ref: '#/$defs/key', default: 'hush' }],
+    ['a reference to a reference', { anyOf: [{ $ref: '#/definitions/a~1b%20c' }, nothing], default: null }],
+  ])('may be declared by %s', (_, K) => {
+    const schema = {
+      $defs: { key: text },
+      definitions: { 'a/b c': { $ref: '#/$defs/key' } },
+      properties: { K },
+      additionalProperties: false,
+    };
+    expect(configure('secrets: [K]', schema, { K: 'hush' })).toEqual({ values: {}, problems: [] });
+    expect(configure('config: {K: hush}', schema).problems).toEqual([
+      'e.yml:2:13: K is a secret; take its value out of config, and list its name under secrets',
+    ]);
+  });
+
+  test('is not what merely refers to nothing, or to itself', () => {
+    const schema = {
+      $defs: { tree: { anyOf: [{ $ref: '#/$defs/tree' }, nothing] } },
+      properties: { K: { $ref: '#/$defs/tree' }, L: { enum: [{ writeOnly: true }] } },
+    };
+    expect(readConfigSchema(schema).isSecret('K')).toBe(false);
+    expect(readConfigSchema(schema).isSecret('L')).toBe(false);
+    for (const $ref of ['#/$defs/none', '#/$defs/%'])
+      expect(() => readConfigSchema({ properties: { K: { $ref } } })).toThrow(/cannot be used/);
+  });
+
+  test('that the environment alone calls one gets no default', () => {
+    const schema = { properties: { K: { type: 'string', default: 'open' } } };
+    expect(configure('secrets: [K]', schema)).toEqual({ values: {}, problems: [] });
+    expect(configure('', schema).values).toEqual({ K: 'open' });
+  });
+});

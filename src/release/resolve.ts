@@ -10,8 +10,9 @@ export interface Resolved {
 export type Configuration = ReadonlyMap<string, Resolved>;
 
 /**
- * Resolves an environment's configuration: the schema's defaults, under the files' values, under GitHub's variables of a
- * declared name. Without a schema the files' values stand as they are. What is wrong with the result, `problemsOf` says.
+ * Resolves an environment's configuration: the schema's defaults, but no secret's, under the files' values, under GitHub's
+ * variables of a declared name. Without a schema the files' values stand as they are. What is wrong with the result,
+ * `problemsOf` says.
  */
 export function resolveConfig(
   file: Environment,
@@ -20,8 +21,10 @@ export function resolveConfig(
 ): Configuration {
   const resolved = new Map<string, Resolved>();
   const declared = Object.entries(schema?.declared ?? {});
+  const listed = new Set(file.value.secrets.map(({ name }) => name));
   for (const [key, { default: value }] of declared) {
-    if (value !== undefined && !schema?.isSecret(key)) resolved.set(key, { value, origin: 'default' });
+    if (value !== undefined && !schema?.isSecret(key) && !listed.has(key))
+      resolved.set(key, { value, origin: 'default' });
   }
   for (const [key, value] of Object.entries(file.value.config))
     resolved.set(key, { value, origin: file.place(['config', key]) });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { UserError } from '../lib/errors.ts';
 import { type Json, type JsonObject, json } from '../lib/json.ts';
 import { compileObject } from './validator.ts';
+import { isWriteOnly } from './write-only.ts';
 
 /** What of a property matters here; any JSON Schema may stand there, a boolean included. */
 const property = z
@@ -37,34 +38,30 @@ export interface ConfigSchema {
  * @throws UserError when it is no usable schema
  */
 export function readConfigSchema(schema: JsonObject): ConfigSchema {
-  const { data: parsed, error } = objectSchema.safeParse(schema);
-  if (parsed === undefined) throw notUsable(error);
-  const isSecret = (key: string): boolean => parsed.properties[key]?.writeOnly === true;
-  const open = Object.entries(parsed.properties).filter(([key]) => !isSecret(key));
-  const required = parsed.required.filter((key) => !isSecret(key));
-  const validate = compile({ ...schema, required }, Object.fromEntries(open));
-  return {
-    declared: parsed.properties,
-    requiredSecrets: parsed.required.filter(isSecret),
-    closed: parsed.additionalProperties === false,
-    isSecret,
-    validate: (config) => validate(config).map(describe),
-  };
-}
-
-function compile(...schema: Parameters<typeof compileObject>): ReturnType<typeof compileObject> {
   try {
-    return compileObject(...schema);
+    return read(schema);
   } catch (cause) {
-    throw notUsable(cause);
+    throw new UserError(
+      'the configuration schema in the package (server.config) cannot be used: it must be a JSON Schema of an object',
+      { cause },
+    );
   }
 }
 
-function notUsable(cause: unknown): UserError {
-  return new UserError(
-    'the configuration schema in the package (server.config) cannot be used: it must be a JSON Schema of an object',
-    { cause },
-  );
+function read(schema: JsonObject): ConfigSchema {
+  const parsed = objectSchema.parse(schema);
+  const all = Object.entries(parsed.properties);
+  const secrets = new Set(all.filter(([, one]) => isWriteOnly(one, schema)).map(([key]) => key));
+  const open = all.filter(([key]) => !secrets.has(key));
+  const required = parsed.required.filter((key) => !secrets.has(key));
+  const validate = compileObject({ ...schema, required }, Object.fromEntries(open));
+  return {
+    declared: parsed.properties,
+    requiredSecrets: parsed.required.filter((key) => secrets.has(key)),
+    closed: parsed.additionalProperties === false,
+    isSecret: (key) => secrets.has(key),
+    validate: (config) => validate(config).map(describe),
+  };
 }
 
 function describe({ keyword, params, instancePath, message = 'is not allowed' }: ErrorObject): {
