@@ -86,4 +86,33 @@ describe('a secret', () => {
     expect(configure('secrets: [K]', schema)).toEqual({ values: {}, problems: [] });
     expect(configure('', schema).values).toEqual({ K: 'open' });
   });
+
+  test.each<[string, JsonObject]>([
+    ['if', { if: { properties: { MODE: { const: 'test' } } }, else: { required: ['K'] } }],
+    ['dependentRequired', { dependentRequired: { MODE: ['K'] } }],
+    ['anyOf', { anyOf: [{ required: ['K'] }, { required: ['OTHER'] }] }],
+    ['required', { required: ['K', 'L'] }],
+  ])('that is needed by %s is so until it is listed', (_, rule) => {
+    const schema = {
+      properties: { MODE: { type: 'string' }, K: { minLength: 9, writeOnly: true }, L: { type: 'integer' } },
+      ...rule,
+    };
+    const { problems } = configure('config: {MODE: live}', schema);
+    expect(problems).toContain('e.yml:1:1: the server needs the secret K; list it under secrets');
+    expect(configure('config: {MODE: live}\nsecrets: [K, L]', schema).problems).toEqual([]);
+  });
+
+  test('that stands in config as well is told as that alone', () => {
+    const schema = {
+      properties: { K: text, L: { $ref: '#/properties/M' }, M: { maxLength: 1 } },
+      anyOf: [{ required: ['K'] }],
+      propertyNames: { pattern: '^[A-Z]$' },
+      additionalProperties: false,
+    };
+    const { problems } = configure('config: {K: hush, L: ab}', schema);
+    expect(problems).toEqual([
+      'e.yml:2:13: K is a secret; take its value out of config, and list its name under secrets',
+      'e.yml:2:22: L must NOT have more than 1 characters (found "ab")',
+    ]);
+  });
 });

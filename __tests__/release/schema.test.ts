@@ -13,14 +13,14 @@ describe('a configuration schema', () => {
       },
       required: ['ANY', 'KEY'],
     });
-    expect(schema.requiredSecrets).toEqual(['KEY']);
     expect(schema.closed).toBe(false);
     expect(schema.isSecret('KEY')).toBe(true);
     expect(schema.isSecret('constructor')).toBe(false);
     expect(schema.declared.CHOICE?.default).toBe(1);
-    expect(schema.validate({ ANY: {}, NULLABLE: null, CHOICE: 2 })).toEqual([]);
+    expect(schema.validate({ ANY: {}, NULLABLE: null, CHOICE: 2, KEY: 'any' })).toEqual([]);
     expect(schema.validate({ NULLABLE: 'x' })).toEqual([
       { key: 'ANY', message: 'is required and has no value' },
+      { key: 'KEY', message: 'is required and has no value' },
     ]);
   });
 

@@ -56,6 +56,9 @@ function misnamed(resolved: Configuration): string[] {
   });
 }
 
+/** Stands for a secret's value, which nobody knows here, so that a schema can tell whether the secret is there. */
+const PLACEHOLDER = 'a secret';
+
 /** What the schema does not allow. Of a key that is in `told`, the value is never shown. */
 function undeclared(
   file: Environment,
@@ -64,28 +67,31 @@ function undeclared(
   told: ReadonlyMap<string, string>,
 ): string[] {
   const { secrets } = file.value;
-  const values = Object.fromEntries(
-    [...resolved].filter(([key]) => !schema.isSecret(key)).map(([key, { value }]) => [key, value]),
-  );
+  const listed = secrets.map(({ name }) => name).filter((name) => Object.hasOwn(schema.declared, name));
+  const hidden = new Set([...listed, ...[...resolved.keys()].filter((key) => schema.isSecret(key))]);
+  const values = Object.fromEntries([
+    ...[...resolved].map(([key, { value }]) => [key, value] as const),
+    ...[...hidden].map((key) => [key, PLACEHOLDER] as const),
+  ]);
   const declared = Object.keys(schema.declared).filter((key) => !schema.isSecret(key));
   const others = `; declared are ${declared.join(', ') || 'none'}`;
   const mistakes = schema
     .validate(values)
-    .filter(({ key }) => !told.has(key))
+    .filter(({ key }) => !told.has(key) && !hidden.has(key))
     .map(({ key, message }) => {
+      if (schema.isSecret(key))
+        return `${file.place(['secrets'])}: the server needs the secret ${key}; list it under secrets`;
       const found = resolved.get(key);
       const what = found === undefined ? '' : ` (found ${JSON.stringify(found.value)})`;
-      return `${found?.origin ?? file.place(['config'])}: ${key} ${message}${what}${declared.includes(key) ? '' : others}`;
+      const known = key === '' || declared.includes(key);
+      return `${found?.origin ?? file.place(['config'])}: ${key || 'config'} ${message}${what}${known ? '' : others}`;
     });
-  const missing = schema.requiredSecrets
-    .filter((needed) => !secrets.some(({ name }) => name === needed))
-    .map((name) => `${file.place(['secrets'])}: the server needs the secret ${name}; list it under secrets`);
   const unknown = secrets.flatMap(({ name }, i) =>
     schema.closed && !schema.isSecret(name)
       ? [`${file.place(['secrets', i])}: ${name} is not a secret that the server declares (writeOnly)`]
       : [],
   );
-  return [...mistakes, ...missing, ...unknown];
+  return [...new Set([...mistakes, ...unknown])];
 }
 
 /** Secrets in a place that the target does not reach, and those that are named twice in different ways. */

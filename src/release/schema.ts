@@ -18,18 +18,16 @@ const property = z
   );
 const objectSchema = z.looseObject({
   properties: z.record(z.string(), property).default({}),
-  required: z.array(z.string()).default([]),
   additionalProperties: json.optional(),
 });
 
 /** A server's configuration schema: what it declares, with the secrets apart. */
 export interface ConfigSchema {
   readonly declared: Readonly<Record<string, z.infer<typeof property>>>;
-  readonly requiredSecrets: readonly string[];
   /** Whether keys that are not declared are refused. */
   readonly closed: boolean;
   isSecret(key: string): boolean;
-  /** The mistakes of a configuration, each with its key. */
+  /** The mistakes of a configuration, each with its key. Any value may stand for a secret. */
   validate(config: JsonObject): readonly { readonly key: string; readonly message: string }[];
 }
 
@@ -52,12 +50,11 @@ function read(schema: JsonObject): ConfigSchema {
   const parsed = objectSchema.parse(schema);
   const all = Object.entries(parsed.properties);
   const secrets = new Set(all.filter(([, one]) => isWriteOnly(one, schema)).map(([key]) => key));
-  const open = all.filter(([key]) => !secrets.has(key));
-  const required = parsed.required.filter((key) => !secrets.has(key));
-  const validate = compileObject({ ...schema, required }, Object.fromEntries(open));
+  // What is secret is not known here: whatever stands for it is allowed.
+  const checked = all.map(([key, one]) => [key, secrets.has(key) ? {} : one] as const);
+  const validate = compileObject(schema, Object.fromEntries(checked));
   return {
     declared: parsed.properties,
-    requiredSecrets: parsed.required.filter((key) => secrets.has(key)),
     closed: parsed.additionalProperties === false,
     isSecret: (key) => secrets.has(key),
     validate: (config) => validate(config).map(describe),
@@ -72,6 +69,11 @@ function describe({ keyword, params, instancePath, message = 'is not allowed' }:
   const key = instancePath.split('/')[1] ?? '';
   if (instancePath === '' && keyword === 'required')
     return { key: String(parameters.missingProperty), message: 'is required and has no value' };
+  if (instancePath === '' && keyword === 'dependentRequired')
+    return {
+      key: String(parameters.missingProperty),
+      message: `is required beside ${parameters.property} and has no value`,
+    };
   if (instancePath === '' && keyword === 'additionalProperties')
     return { key: String(parameters.additionalProperty), message: 'is not declared by the server' };
   const allowed = keyword === 'enum' ? `: ${JSON.stringify(parameters.allowedValues)}` : '';
