@@ -116,3 +116,20 @@ describe('a secret', () => {
     ]);
   });
 });
+
+test('a variable is what the schema of its key takes, as a value in the file would be', () => {
+  const schema = {
+    $defs: { share: { type: 'number' } },
+    properties: {
+      LIMIT: { anyOf: [{ type: 'integer' }, { type: 'null' }] },
+      BITS: { enum: [8, 16] },
+      SHARE: { $ref: '#/$defs/share' },
+      NAME: { type: ['string', 'null'] },
+    },
+  };
+  const vars = { LIMIT: '5', BITS: '8', SHARE: '0.5', NAME: '123' };
+  expect(configure('', schema, vars)).toEqual({
+    values: { LIMIT: 5, BITS: 8, SHARE: 0.5, NAME: '123' },
+    problems: [],
+  });
+});

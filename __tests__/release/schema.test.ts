@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { coerce, readConfigSchema } from '../../src/release/schema.ts';
+import type { Json, JsonObject } from '../../src/lib/json.ts';
+import { readConfigSchema } from '../../src/release/schema.ts';
 
 describe('a configuration schema', () => {
   test('may hold any JSON Schema as a property', () => {
@@ -91,18 +92,43 @@ describe('a configuration schema', () => {
   });
 });
 
-describe('coerce', () => {
-  test.each([
-    ['0.5', 'number', 0.5],
-    ['12', 'integer', 12],
-    ['true', 'boolean', true],
-    ['yes', 'boolean', 'yes'],
-    ['[1]', 'array', [1]],
-    ['12', 'string', '12'],
-    ['12', undefined, '12'],
-    ['12', ['integer', 'null'], 12],
-    ['1e400', 'number', '1e400'],
-  ])('%j as %j is %j', (text, type, value) => {
-    expect(coerce(text, type)).toEqual(value);
+describe('a variable’s text', () => {
+  const $defs = { share: { type: 'number', maximum: 1 }, name: { type: 'string' } };
+
+  test.each<[string, JsonObject | boolean, Json]>([
+    ['0.5', { type: 'number' }, 0.5],
+    ['12', { type: 'integer' }, 12],
+    ['true', { type: 'boolean' }, true],
+    ['[1]', { type: 'array' }, [1]],
+    ['12', { type: 'string' }, '12'],
+    ['12', {}, '12'],
+    ['12', true, '12'],
+    ['12', { type: ['integer', 'null'] }, 12],
+    ['5', { anyOf: [{ type: 'integer' }, { type: 'null' }] }, 5],
+    ['null', { anyOf: [{ type: 'integer' }, { type: 'null' }] }, null],
+    ['8', { enum: [8, 16] }, 8],
+    ['8', { enum: ['8', 16] }, '8'],
+    ['0.5', { $ref: '#/$defs/share' }, 0.5],
+    ['0.5', { $ref: '#/properties/B' }, 0.5],
+    ['12', { $ref: '#/$defs/name' }, '12'],
+    ['123', { type: ['string', 'null'] }, '123'],
+    ['123', { type: ['string', 'integer'], minLength: 4 }, 123],
+  ])('%j for %j is %j', (text, A, value) => {
+    const schema = readConfigSchema({
+      $defs,
+      properties: { A, B: { $ref: '#/$defs/share' }, C: { type: 'object' } },
+      required: ['B', 'C'],
+    });
+    expect(schema.coerce('A', text)).toEqual(value);
+  });
+
+  test.each<[string, JsonObject, Json]>([
+    ['yes', { type: 'boolean' }, 'yes'],
+    ['1e400', { type: 'number' }, '1e400'],
+    ['2', { type: 'number', maximum: 1 }, 2],
+    ['2', { type: ['string', 'number'], maximum: 1, minLength: 2 }, '2'],
+    ['2', { enum: ['low', 'high'] }, '2'],
+  ])('%j that does not fit %j is told as %j', (text, A, value) => {
+    expect(readConfigSchema({ properties: { A } }).coerce('A', text)).toEqual(value);
   });
 });

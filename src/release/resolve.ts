@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../lib/json.ts';
 import type { Environment } from '../source/read-environment.ts';
-import { type ConfigSchema, coerce } from './schema.ts';
+import type { ConfigSchema } from './schema.ts';
 
 /** A configuration value and where it came from: a file's place, `vars.NAME`, or the schema's default. */
 export interface Resolved {
@@ -28,11 +28,11 @@ export function resolveConfig(
   }
   for (const [key, value] of Object.entries(file.value.config))
     resolved.set(key, { value, origin: file.place(['config', key]) });
-  for (const [key, { type }] of declared) {
+  for (const [key] of declared) {
     const value = vars[key];
-    if (value === undefined || !Object.hasOwn(vars, key) || schema?.isSecret(key)) continue;
+    if (value === undefined || !Object.hasOwn(vars, key) || schema?.isSecret(key) !== false) continue;
     resolved.set(key, {
-      value: typeof value === 'string' ? coerce(value, type) : value,
+      value: typeof value === 'string' ? schema.coerce(key, value) : value,
       origin: `vars.${key}`,
     });
   }

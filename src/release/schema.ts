@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { z } from 'zod';
 import { UserError } from '../lib/errors.ts';
-import { type Json, type JsonObject, json } from '../lib/json.ts';
+import { type Json, type JsonObject, json, tryJson } from '../lib/json.ts';
 import { compileObject } from './validator.ts';
 import { isWriteOnly } from './write-only.ts';
 
@@ -29,6 +29,11 @@ export interface ConfigSchema {
   isSecret(key: string): boolean;
   /** The mistakes of a configuration, each with its key. Any value may stand for a secret. */
   validate(config: JsonObject): readonly { readonly key: string; readonly message: string }[];
+  /**
+   * A text, as GitHub's variables are, as a value of a key: the text itself where the key's schema takes it, else what it says as JSON. Where
+   * neither fits, a mistake is told of the one that is nearer to its `type`.
+   */
+  coerce(key: string, text: string): Json;
 }
 
 /**
@@ -52,12 +57,17 @@ function read(schema: JsonObject): ConfigSchema {
   const secrets = new Set(all.filter(([, one]) => isWriteOnly(one, schema)).map(([key]) => key));
   // What is secret is not known here: whatever stands for it is allowed.
   const checked = all.map(([key, one]) => [key, secrets.has(key) ? {} : one] as const);
-  const validate = compileObject(schema, Object.fromEntries(checked));
+  const { errorsOf, takes } = compileObject(schema, Object.fromEntries(checked));
   return {
     declared: parsed.properties,
     closed: parsed.additionalProperties === false,
     isSecret: (key) => secrets.has(key),
-    validate: (config) => validate(config).map(describe),
+    validate: (config) => errorsOf(config).map(describe),
+    coerce: (key, text) => {
+      const value = jsonOf(text);
+      if (value === undefined || takes(key, text)) return text;
+      return takes(key, value) || !mayBeText(parsed.properties[key]?.type) ? value : text;
+    },
   };
 }
 
@@ -80,12 +90,12 @@ function describe({ keyword, params, instancePath, message = 'is not allowed' }:
   return { key, message: `${message}${allowed}` };
 }
 
-/** A text, as GitHub's variables are, as the type that the schema declares; the text itself where it does not fit. */
-export function coerce(text: string, type: Json | undefined): Json {
-  if (type === undefined || type === 'string') return text;
-  try {
-    return json.parse(JSON.parse(text));
-  } catch {
-    return text;
-  }
+/** What a text says as JSON; undefined when it is none. */
+function jsonOf(text: string): Json | undefined {
+  return json.safeParse(tryJson(text)).data;
+}
+
+/** Whether a text is of the type that a property says. Without one it is. */
+function mayBeText(type: Json = 'string'): boolean {
+  return [type].flat().includes('string');
 }

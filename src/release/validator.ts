@@ -1,6 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import type { JsonObject } from '../lib/json.ts';
+import type { Json, JsonObject } from '../lib/json.ts';
 
 /** Keywords that say nothing of what is allowed. */
 const WORDS = new Set(['title', 'description', 'default', 'examples', 'deprecated', '$comment']);
@@ -8,6 +8,13 @@ const WORDS = new Set(['title', 'description', 'default', 'examples', 'deprecate
 const REFERENCE = /"\$(ref|dynamicRef|id|anchor|dynamicAnchor)":/;
 /** A reference to anything but shared definitions: it may mean a property, or the whole. */
 const WIDE = /"\$(ref":"(?!#\/(\$defs|definitions)\/)|dynamicRef"|id"|anchor"|dynamicAnchor")/;
+
+/** Checks objects by a schema. */
+export interface ObjectValidator {
+  errorsOf(value: JsonObject): ErrorObject[];
+  /** Whether a value is allowed for a property, whatever the others are. */
+  takes(key: string, value: Json): boolean;
+}
 
 /**
  * Compiles the schema of an object. The schema of a property that refers to nothing is compiled by itself, once for all that are alike:
@@ -17,7 +24,7 @@ const WIDE = /"\$(ref":"(?!#\/(\$defs|definitions)\/)|dynamicRef"|id"|anchor"|dy
 export function compileObject(
   schema: JsonObject,
   properties: Readonly<Record<string, object>>,
-): (value: JsonObject) => ErrorObject[] {
+): ObjectValidator {
   // Its code runs once, and what a keyword's value may be is checked when the code is made, too.
   const quick = { meta: false, validateSchema: false, code: { optimize: false } };
   const ajv = new Ajv2020({ allErrors: true, strict: false, ...quick });
@@ -39,7 +46,7 @@ export function compileObject(
     }
   }
   const whole = ajv.compile({ ...schema, properties: rest });
-  return (value) => {
+  const errorsOf = (value: JsonObject): ErrorObject[] => {
     const errors = whole(value) ? [] : [...(whole.errors ?? [])];
     for (const [key, validate] of own)
       if (Object.hasOwn(value, key) && !validate(value[key]))
@@ -50,5 +57,11 @@ export function compileObject(
           })),
         );
     return errors;
+  };
+  return {
+    errorsOf,
+    takes: (key, value) =>
+      own.get(key)?.(value) ??
+      errorsOf({ [key]: value }).every(({ instancePath }) => instancePath.split('/')[1] !== key),
   };
 }
