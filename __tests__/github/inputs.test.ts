@@ -40,11 +40,14 @@ describe('inputs', () => {
     );
   });
 
-  test.each(['- a', '3', 'text', '[{"a": 1}]', 'a: .inf'])('a mapping is none: %j', (params) => {
-    expect(() => mapping(params, 'params')).toThrow(
-      'input params must be a mapping of names to values, as JSON or YAML',
-    );
-  });
+  test.each(['- a', '3', 'text', '[{"a": 1}]', 'a: .inf', 'a: &x [*x]'])(
+    'a mapping is none: %j',
+    (params) => {
+      expect(() => mapping(params, 'params')).toThrow(
+        'input params must be a mapping of names to values, as JSON or YAML',
+      );
+    },
+  );
 
   test('a mapping is JSON as GitHub writes it, or as people do, and has no key twice', () => {
     const vars = { A: 'x\ny', B: '1', __proto__: { C: 1 } };

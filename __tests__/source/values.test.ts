@@ -109,6 +109,24 @@ describe('a YAML file', () => {
     );
   });
 
+  test('has what is no JSON told where it stands, deep inside a value too', () => {
+    expect(() => parse('a: 1\nfree:\n  k: [x, {b: .nan, c: [1, .inf]}]\n  l: .nan\n')).toThrow(
+      [
+        'f.yml has mistakes:',
+        '  - f.yml:3:14: free.k.1.b: a JSON value; .nan and .inf are none',
+        '  - f.yml:3:27: free.k.1.c.1: a JSON value; .nan and .inf are none',
+        '  - f.yml:4:6: free.l: a JSON value; .nan and .inf are none',
+      ].join('\n'),
+    );
+  });
+
+  test('may not hold itself', () => {
+    const said = 'the alias *x stands in what it names, and would have no end; write out what is meant';
+    expect(() => parse('a: 1\nfree: {k: &x [1, *x]}\n')).toThrow(`f.yml is not YAML: f.yml:2:18: ${said}`);
+    expect(() => parse('a: 1\nfree: {k: &x {b: [*x]}}\n')).toThrow(`f.yml is not YAML: f.yml:2:19: ${said}`);
+    expect(parse('a: 1\nfree: {k: &x [&x 1, *x]}\n').value.free).toEqual({ k: [1, 1] });
+  });
+
   test.each([
     ['a: 1\na: 2\n', /^f\.yml is not YAML: f\.yml:2:1: Map keys must be unique$/],
     ['a: [1\n', /^f\.yml is not YAML: f\.yml:2:1: /],

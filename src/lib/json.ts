@@ -5,10 +5,19 @@ import { type Digest, digestOf } from './digest.ts';
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-/** Any JSON value, numbers finite. */
-export const json = z.unknown().refine(isJson, 'a JSON value; .nan and .inf are none');
+/** Far more levels than a value of anybody's has: what reaches them holds itself. */
+const ENDLESS = 1000;
 
-function isJson(value: unknown): value is Json {
+/** Any JSON value, numbers finite. What is none inside of it is told at its own place. */
+export const json = z
+  .unknown()
+  .refine(isJson, 'a JSON value; .nan and .inf are none')
+  .check(({ value, issues }) => {
+    const found = issues.splice(0);
+    issues.push(...found.flatMap((issue) => wrongIn(value).map((path) => ({ ...issue, path }))));
+  });
+
+function isJson(value: unknown, depth = 0): value is Json {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -17,12 +26,26 @@ function isJson(value: unknown): value is Json {
       return Number.isFinite(value);
     case 'object':
       if (value === null) return true;
+      if (depth > ENDLESS) return false;
       return Array.isArray(value)
-        ? value.every(isJson)
-        : isPlain(value) && Object.values(value).every(isJson);
+        ? value.every((item) => isJson(item, depth + 1))
+        : isPlain(value) && Object.values(value).every((item) => isJson(item, depth + 1));
     default:
       return false;
   }
+}
+
+/** The paths of what is no JSON in a value that is none itself. */
+function wrongIn(value: unknown, path: PropertyKey[] = [], around: readonly unknown[] = []): PropertyKey[][] {
+  if (around.includes(value)) return [path];
+  const inside = insideOf(value).filter(([, item]) => !isJson(item));
+  if (inside.length === 0) return [path];
+  return inside.flatMap(([key, item]) => wrongIn(item, [...path, key], [...around, value]));
+}
+
+function insideOf(value: unknown): readonly (readonly [PropertyKey, unknown])[] {
+  if (Array.isArray(value)) return [...value.entries()];
+  return typeof value === 'object' && value !== null && isPlain(value) ? Object.entries(value) : [];
 }
 
 function isPlain(value: object): boolean {

@@ -23,7 +23,7 @@ export interface YamlSource {
   place(path: Path, key?: string): string;
 }
 
-/** The parser would compare each key of a map with all before it; `keyProblems` looks each up. */
+/** The parser would compare each key of a map with all before it; `nodeProblems` looks each up. */
 const OPTIONS = { stringKeys: true, uniqueKeys: false } as const;
 
 /**
@@ -69,7 +69,7 @@ function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): 
       offset,
       message: message.replace(/ at line \d+, column \d+:[\s\S]*$/, ''),
     })),
-    ...keyProblems(document),
+    ...nodeProblems(document),
   ]
     .sort((a, b) => a.offset - b.offset)
     .map(({ offset, message }) => `${at(offset)}: ${message}`);
@@ -82,8 +82,8 @@ function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): 
   };
 }
 
-/** Keys that a map has twice, and the one that schemas pass over in silence. */
-function keyProblems(document: Document.Parsed): { readonly offset: number; readonly message: string }[] {
+/** Keys that a map has twice, the one that schemas pass over in silence, and aliases of what they stand in. */
+function nodeProblems(document: Document.Parsed): { readonly offset: number; readonly message: string }[] {
   const problems: { offset: number; message: string }[] = [];
   visit(document, {
     Map: (_key, { items }) => {
@@ -95,6 +95,12 @@ function keyProblems(document: Document.Parsed): { readonly offset: number; read
         if (key.value === '__proto__') problems.push({ offset, message: "a key can't be named __proto__" });
         seen.add(key.value);
       }
+    },
+    Alias: (_key, alias, around) => {
+      const named = alias.resolve(document);
+      if (named === undefined || !around.includes(named)) return;
+      const message = `the alias *${alias.source} stands in what it names, and would have no end; write out what is meant`;
+      problems.push({ offset: rangeOf(alias), message });
     },
   });
   return problems;
