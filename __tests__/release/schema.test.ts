@@ -73,6 +73,15 @@ describe('a configuration schema', () => {
     expect(schema.validate({})).toEqual([{ key: '', message: 'must NOT have fewer than 1 properties' }]);
   });
 
+  test('may take a JSON Schema as a value', () => {
+    const $ref = 'https://json-schema.org/draft/2020-12/schema';
+    for (const A of [{ $ref }, { $ref: '#/$defs/schema' }]) {
+      const schema = readConfigSchema({ $defs: { schema: { $ref } }, properties: { A } });
+      expect(schema.validate({ A: { type: 'string' } })).toEqual([]);
+      expect(schema.validate({ A: { type: 3 } })).not.toEqual([]);
+    }
+  });
+
   test.each([
     { properties: [] },
     { type: 'nothing' },

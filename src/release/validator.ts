@@ -25,15 +25,16 @@ export function compileObject(
   schema: JsonObject,
   properties: Readonly<Record<string, object>>,
 ): ObjectValidator {
-  // Its code runs once, and what a keyword's value may be is checked when the code is made, too.
-  const quick = { meta: false, validateSchema: false, code: { optimize: false } };
+  const { $id: _, ...inside } = schema;
+  const isWide = WIDE.test(JSON.stringify(inside));
+  // Its code runs once, and what a keyword's value may be is checked when the code is made, too. The schema of schemas is there for a
+  // reference to it alone.
+  const quick = { meta: isWide, validateSchema: false, code: { optimize: false } };
   const ajv = new Ajv2020({ allErrors: true, strict: false, ...quick });
   formats.default(ajv);
   const alike = new Map<string, ValidateFunction>();
   const own = new Map<string, ValidateFunction>();
   const rest: Record<string, object | boolean> = {};
-  const { $id: _, ...inside } = schema;
-  const isWide = WIDE.test(JSON.stringify(inside));
   for (const [key, property] of Object.entries(properties)) {
     const bare = Object.fromEntries(Object.entries(property).filter(([word]) => !WORDS.has(word)));
     const text = JSON.stringify(bare);
