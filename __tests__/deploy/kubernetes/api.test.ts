@@ -1,3 +1,6 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { KubectlProxy } from '../../../src/deploy/kubernetes/proxy.ts';
@@ -125,6 +128,19 @@ test('A watch ends when the API server is gone for too long', async () => {
   server.behaviour = 'is gone';
   server.cut();
   await expect(next).rejects.toThrow('the API server has not answered for 0.3 s');
+});
+
+test('Paths of a server that kubectl would refuse by itself are let through', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'kubectl-'));
+  const kubectl = join(folder, 'kubectl');
+  await writeFile(kubectl, '#!/bin/sh\nprintf "%s\\n" "$@" > "$ARGUMENTS"\necho listens\nexec sleep 60\n');
+  await chmod(kubectl, 0o755);
+  const env = { PATH: process.env.PATH, ARGUMENTS: join(folder, 'arguments') };
+  const proxy = await KubectlProxy.start({ env, context: undefined, scratch: folder, kubectl });
+  const given = await readFile(env.ARGUMENTS, 'utf8');
+  await proxy.close();
+  await rm(folder, { recursive: true });
+  expect(given.trimEnd().split('\n')).toContain('--reject-paths=^$');
 });
 
 test('Without kubectl the fix is named', async () => {

@@ -71,6 +71,8 @@ export class KubectlProxy {
       kubectl,
       'proxy',
       `--unix-socket=${path}`,
+      // Else it refuses a path of a server's own that begins with /exec or /attach.
+      '--reject-paths=^$',
       ...(context === undefined ? [] : [`--context=${context}`]),
     ];
     const group = await this.#spawn(argv);
