@@ -130,6 +130,17 @@ test('A watch ends when the API server is gone for too long', async () => {
   await expect(next).rejects.toThrow('the API server has not answered for 0.3 s');
 });
 
+test('A watch that was quiet for long and breaks goes on, since the API server is not gone', async () => {
+  server.put(`${MAPS}/a`, thing('a'));
+  const watching = follow(server.api(0.3), MAPS, configMap, {}, new AbortController().signal);
+  await watching.next();
+  const next = watching.next();
+  await sleep(600);
+  server.cut();
+  expect((await next).value).toHaveLength(1);
+  await watching.return(undefined);
+});
+
 test('Paths of a server that kubectl would refuse by itself are let through', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'kubectl-'));
   const kubectl = join(folder, 'kubectl');

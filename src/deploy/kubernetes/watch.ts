@@ -51,6 +51,7 @@ export async function* follow<T extends Named>(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof Gone)) throw error;
+      if (error.wasOpen) lost = { begin: performance.now(), attempt: 0 };
       await api.afterOutage(lost.begin, lost.attempt++, error.message, signal);
     }
   }
@@ -59,6 +60,13 @@ export async function* follow<T extends Named>(
 /** The connection of a watch ended before its time. */
 class Gone extends Error {
   override name = 'Gone';
+  /** Whether it was answered before: the API server is gone since then alone. */
+  readonly wasOpen: boolean;
+
+  constructor(message: string, wasOpen: boolean) {
+    super(message);
+    this.wasOpen = wasOpen;
+  }
 }
 
 /** The lines of an answer as they come. Throws Gone when the connection breaks, or the answer is none of the API server's. */
@@ -67,6 +75,7 @@ async function* linesOf(api: Api, path: string, signal: AbortSignal): AsyncGener
   const sent = request({ socketPath: await api.socket(), path, agent: false, signal });
   // An API server that went without a word.
   sent.setTimeout((WATCH_SECONDS + 15) * 1000, () => sent.destroy(new Error('nothing came any more')));
+  let isOpen = false;
   try {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       sent.on('error', reject);
@@ -74,10 +83,11 @@ async function* linesOf(api: Api, path: string, signal: AbortSignal): AsyncGener
       sent.end();
     });
     if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`);
+    isOpen = true;
     const lines = new LineCutter(16 * 2 ** 20);
     for await (const chunk of answer) yield* lines.cut(chunk);
   } catch (error) {
-    throw new Gone(messageOf(error));
+    throw new Gone(messageOf(error), isOpen);
   } finally {
     sent.destroy();
   }
