@@ -40,6 +40,8 @@ export class ApiServer {
   forbidden: RegExp | undefined;
   /** What kubectl says while it is gone. */
   lastWords = 'dial tcp 127.0.0.1:6443: connect: connection refused';
+  /** What its answers say that time is, or those of a pod that it passes on; the real time unless given. */
+  date: string | undefined;
   #version = 0;
   readonly #watching = new Set<{ path: string; answer: ServerResponse }>();
   readonly #server = createServer((request, answer) => void this.#serve(request, answer));
@@ -111,7 +113,8 @@ export class ApiServer {
     const [status, result] = searchParams.has('dryRun') ? [200, JSON.parse(body)] : this.#act(asked, body);
     if (this.behaviour === 'takes writes and never answers them' && request.method !== 'GET')
       return void request.socket.destroy();
-    answer.writeHead(status, { 'audit-id': '1', 'content-type': 'application/json' });
+    const date = this.date === undefined ? {} : { date: this.date };
+    answer.writeHead(status, { 'audit-id': '1', 'content-type': 'application/json', ...date });
     answer.end(JSON.stringify(result));
   }
 

@@ -93,6 +93,15 @@ test('It is not waited for without end', async () => {
   await expect(failed).rejects.toThrow('the API server has not answered for 0.3 s: dial tcp');
 });
 
+test('Its clock is read from its own answers, and not from those of a pod', async () => {
+  const api = server.api();
+  server.date = new Date(Date.now() + 3_600_000).toUTCString();
+  await api.send({ path: `${MAPS}/a`, isPassedOn: true });
+  expect(Math.abs(api.now() - Date.now())).toBeLessThan(60_000);
+  await api.send({ path: `${MAPS}/a` });
+  expect(api.now() - Date.now()).toBeGreaterThan(3_500_000);
+});
+
 test('A watch tells of every change, and goes on after an API server that was gone', async () => {
   server.put(`${MAPS}/a`, thing('a'));
   const end = new AbortController();

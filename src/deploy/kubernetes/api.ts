@@ -196,7 +196,8 @@ export class Api {
       if (wrong !== undefined) throw wrong;
       if (isPassedOn ? isUnreached(answer) : isOutage(answer))
         return [undefined, answer.body.slice(0, 300).trim()];
-      const date = Date.parse(answer.headers.date ?? '');
+      // What is passed on has the pod's time.
+      const date = isPassedOn ? Number.NaN : Date.parse(answer.headers.date ?? '');
       if (!Number.isNaN(date)) this.#ahead = date - Date.now();
       this.#trouble = undefined;
       this.#isReached = true;
