@@ -110,7 +110,11 @@ describe('the manifests of a release', () => {
   });
 
   test('let an init container pull the package, where the target says so', async () => {
-    const init = target({ model: { init: ORAS }, 'pull-secret': 'ghcr' });
+    const init = target({
+      model: { init: ORAS },
+      'pull-secret': 'ghcr',
+      resources: { requests: { cpu: 1, memory: '1Gi' }, limits: { memory: '2Gi' } },
+    });
     const { store, made, objects } = await rendered({ target: init, hasImage: false });
     const reference = `${store.client.name}@${made.manifest.subject?.digest}`;
     expect(of(objects, 'Deployment')).toMatchObject({
@@ -122,6 +126,7 @@ describe('the manifests of a release', () => {
               {
                 image: ORAS,
                 command: ['oras', 'pull', '--plain-http', '--output', '/trainyard/model/models', reference],
+                resources: { requests: { cpu: '1', memory: '1Gi' }, limits: { memory: '2Gi' } },
                 env: expect.arrayContaining([{ name: 'DOCKER_CONFIG', value: '/trainyard/registry' }]),
               },
             ],

@@ -3,6 +3,7 @@ import { expand } from '../../lib/expand.ts';
 import { byBytes, type JsonObject } from '../../lib/json.ts';
 import { RELEASE } from '../../records/cluster.ts';
 import { resourceNames } from '../../records/cluster-names.ts';
+import type { KubernetesTarget } from '../../records/target.ts';
 import { MODELS, portOf, SOURCE } from './places.ts';
 import type { Rendering } from './rendering.ts';
 
@@ -15,7 +16,6 @@ export const CONTAINER_SECURITY = { allowPrivilegeEscalation: false, capabilitie
 /** The server's container. @param model the mount of the model */
 export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
   const { target, server, serverImage, config } = rendering;
-  const { requests, limits } = target.resources ?? {};
   const ready = { httpGet: { path: server.ready, port: portOf(target) }, timeoutSeconds: 5 };
   return {
     name: 'server',
@@ -29,7 +29,7 @@ export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
     startupProbe: { ...ready, periodSeconds: 1, failureThreshold: Math.ceil(server.readyTimeoutSeconds) },
     readinessProbe: { ...ready, periodSeconds: 2, failureThreshold: 3 },
     lifecycle: { preStop: { sleep: { seconds: LEAVE_SECONDS } } },
-    resources: { ...(requests && { requests }), ...(limits && { limits }) },
+    resources: resourcesOf(target),
     securityContext: CONTAINER_SECURITY,
     volumeMounts: [
       model,
@@ -37,6 +37,11 @@ export function serverOf(rendering: Rendering, model: JsonObject): JsonObject {
       { name: 'tmp', mountPath: '/tmp' },
     ],
   };
+}
+
+/** What a container of a release may take of a node. */
+export function resourcesOf({ resources: { requests, limits } = {} }: KubernetesTarget): JsonObject {
+  return { ...(requests && { requests }), ...(limits && { limits }) };
 }
 
 /** The server's command with its places in the pod. */

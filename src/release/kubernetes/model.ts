@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../lib/json.ts';
+import { resourcesOf } from './container.ts';
 import { MODEL_MOUNT, MODELS } from './places.ts';
 import type { Rendering } from './rendering.ts';
 
@@ -34,6 +35,8 @@ export function modelVolumes({ target, model }: Rendering, security: JsonObject)
       { name: 'HOME', value: '/tmp' },
       ...(secret === undefined ? [] : [{ name: 'DOCKER_CONFIG', value: REGISTRY_CONFIG }]),
     ],
+    // What runs before does not count besides the server's, and a quota wants to know it.
+    resources: resourcesOf(target),
     securityContext: security,
     volumeMounts: [mount, { name: 'tmp', mountPath: '/tmp' }, ...(secret === undefined ? [] : [config])],
   };
