@@ -42,6 +42,8 @@ export class ApiServer {
   lastWords = 'dial tcp 127.0.0.1:6443: connect: connection refused';
   /** What its answers say that time is, or those of a pod that it passes on; the real time unless given. */
   date: string | undefined;
+  /** The status of what stands at a path, as a server's answer that is passed on may have; 200 unless given. */
+  readonly statuses = new Map<string, number>();
   #version = 0;
   readonly #watching = new Set<{ path: string; answer: ServerResponse }>();
   readonly #server = createServer((request, answer) => void this.#serve(request, answer));
@@ -132,7 +134,7 @@ export class ApiServer {
     ];
     if (this.forbidden?.test(`${method} ${path}`)) return refuse(403, 'Forbidden');
     if (method === 'GET') {
-      if (found !== undefined) return [200, found];
+      if (found !== undefined) return [this.statuses.get(path) ?? 200, found];
       const items = this.#selected(path, selector).map(([, one]) => one);
       if (!/s$/.test(path)) return refuse(404, 'NotFound');
       return [200, { metadata: { resourceVersion: String(this.#version) }, items }];

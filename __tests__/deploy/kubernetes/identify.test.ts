@@ -1,19 +1,25 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readFront, switchFront } from '../../../src/deploy/kubernetes/front.ts';
 import { identify } from '../../../src/deploy/kubernetes/identify.ts';
 import type { Manifests } from '../../../src/deploy/kubernetes/manifests.ts';
+import { type ClusterObject, RELEASE_SHORT } from '../../../src/records/cluster.ts';
 import { aDeployment, aService, FakeCluster } from '../../support/fake-cluster.ts';
 
 let cluster: FakeCluster;
 let manifests: Manifests;
 beforeEach(async () => {
   cluster = await FakeCluster.start();
-  manifests = await cluster.manifests(await cluster.release([aDeployment(), aService('toy')]));
+  await serve(aDeployment());
+});
+afterEach(() => cluster.close());
+
+/** A release of these objects serves by one pod. */
+async function serve(...objects: ClusterObject[]): Promise<void> {
+  manifests = await cluster.manifests(await cluster.release([...objects, aService('toy')]));
   await switchFront(cluster.place, manifests, { token: 1, before: undefined });
   cluster.pod('one', manifests);
   cluster.leads('toy', ['one']);
-});
-afterEach(() => cluster.close());
+}
 
 const proved = async () => identify(cluster.place, manifests, await readFront(cluster.place, 1), 0.5);
 
@@ -41,4 +47,45 @@ test('Without any pod that is ready nothing is proved', async () => {
   cluster.pod('one', manifests, { phase: 'Running' });
   cluster.leads('toy', []);
   await expect(proved()).rejects.toThrow(/it leads to none; the release has one, ready: none/);
+});
+
+describe('The path of a readiness probe', () => {
+  const READY = '/api/v1/namespaces/ns/services/toy:80/proxy/ready';
+  const probe = (fields: object) => ({ readinessProbe: { httpGet: { path: '/ready', ...fields } } });
+  const ports = [{ name: 'http', containerPort: 80 }, { containerPort: 9000 }];
+
+  test('is asked in public, where the probe is at the port of the Service, and may lead elsewhere', async () => {
+    for (const port of [80, 'http']) {
+      await serve(aDeployment({ ports, ...probe({ port }) }));
+      await expect(proved()).rejects.toThrow(/Service toy: GET .*\/ready: NotFound/);
+    }
+    cluster.server.put(READY, { metadata: { name: 'answer' } });
+    for (const [status, isReady] of [
+      [200, true],
+      [302, true],
+      [404, false],
+    ] as const) {
+      cluster.server.statuses.set(READY, status);
+      const found = await proved().catch((error: Error) => error.message);
+      expect(found).toMatch(isReady ? / 1 of 1 pods$/ : /answers \/ready with status 404$/);
+    }
+  });
+
+  test.each([
+    ['at a port of its own', aDeployment({ ports, ...probe({ port: 9000 }) })],
+    ['at a port of another name', aDeployment({ ports, ...probe({ port: 'management' }) })],
+    ['by HTTPS', aDeployment(probe({ port: 80, scheme: 'HTTPS' }))],
+  ])('is not, for one %s', async (_, deployment) => {
+    await serve(deployment);
+    expect(await proved()).toMatch(/ 1 of 1 pods$/);
+  });
+
+  test('is not, for one of a Deployment that does not serve', async () => {
+    const { metadata, ...worker } = aDeployment();
+    const spec = { containers: [{ name: 'worker', ...probe({ port: 80 }) }] };
+    const template = { metadata: { labels: { app: 'worker' } }, spec };
+    const name = `worker-${RELEASE_SHORT}`;
+    await serve({ ...worker, metadata: { ...metadata, name }, spec: { template } }, aDeployment());
+    expect(await proved()).toMatch(/ 1 of 1 pods$/);
+  });
 });

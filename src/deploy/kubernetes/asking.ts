@@ -53,7 +53,7 @@ function checked(answer: HttpAnswer, who: string, release: Digest | undefined): 
 }
 
 /** Where the public Service sends requests in a pod. */
-function portOf(services: Manifests['services'], { spec }: Pod): number {
+export function portOf(services: Manifests['services'], { spec }: Pick<Pod, 'spec'>): number {
   const [port] = services[0]?.spec.ports ?? [];
   const target = port?.targetPort ?? port?.port ?? 80;
   if (typeof target === 'number') return target;

@@ -2,14 +2,15 @@ import { hexOf } from '../../lib/digest.ts';
 import { byBytes } from '../../lib/json.ts';
 import { RELEASE_LABEL } from '../../records/cluster.ts';
 import { Refused } from '../target.ts';
-import { askService } from './asking.ts';
+import { askService, portOf } from './asking.ts';
 import { imagesOf, imageVolumesOf } from './dropped.ts';
 import { type Front, isWhole } from './front.ts';
-import { type Manifests, podSpecOf } from './manifests.ts';
+import { isWorkload, type Manifests, podSpecOf } from './manifests.ts';
 import type { Place } from './place.ts';
 import { hasEnded, isReady, podsOf } from './pods.ts';
 import type { Pod } from './types/pod.ts';
 import { type EndpointSlice, endpointSlice } from './types/service.ts';
+import { workload } from './types/workload.ts';
 import { follow } from './watch.ts';
 
 /** A cluster needs a moment until its Services name other pods, and pods that leave are gone from them. */
@@ -36,7 +37,8 @@ export async function identify(
   const path = readyPathOf(manifests);
   if (path !== undefined) {
     const { status } = await askService(place, manifests, release)({ path, timeoutSeconds: 10 });
-    if (status >= 300) throw new Refused(`the public Service answers ${path} with status ${status}`);
+    // As for a kubelet, to be led elsewhere is to be ready.
+    if (status >= 400) throw new Refused(`the public Service answers ${path} with status ${status}`);
   }
   return `${hexOf(release, 12)}, ${pods.filter(isReady).length} of ${pods.length} pods`;
 }
@@ -100,9 +102,21 @@ function isWithin(wanted: readonly string[], found: readonly string[]): boolean 
   return wanted.every((one) => found.includes(one));
 }
 
-function readyPathOf({ own }: Manifests): string | undefined {
-  const containers = own.flatMap((object) => podSpecOf(object)?.containers ?? []);
-  return containers.flatMap(({ readinessProbe }) => readinessProbe?.httpGet?.path ?? [])[0];
+/** The path of a readiness probe that the public Service leads to, too; undefined where no probe asks at its port. */
+function readyPathOf({ own, services }: Manifests): string | undefined {
+  const selector = Object.entries(services[0]?.spec.selector ?? {});
+  const served = own.filter(isWorkload).flatMap((object) => {
+    const { metadata, spec } = workload.parse(object).spec.template;
+    return selector.every(([key, value]) => metadata?.labels?.[key] === value) ? [spec] : [];
+  });
+  const paths = served.flatMap((spec) =>
+    spec.containers.flatMap(({ ports, readinessProbe }) => {
+      const { path, port, scheme } = readinessProbe?.httpGet ?? {};
+      const at = typeof port === 'string' ? ports.find(({ name }) => name === port)?.containerPort : port;
+      return at === portOf(services, { spec }) && scheme !== 'HTTPS' ? (path ?? []) : [];
+    }),
+  );
+  return paths[0];
 }
 
 function shownOf({ all }: Front): string {

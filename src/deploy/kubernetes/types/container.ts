@@ -23,7 +23,15 @@ export const container = z.looseObject({
     .default([]),
   volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).default([]),
   readinessProbe: z
-    .looseObject({ httpGet: z.looseObject({ path: z.string().optional() }).optional() })
+    .looseObject({
+      httpGet: z
+        .looseObject({
+          path: z.string().optional(),
+          port: z.union([z.int(), z.string()]).optional(),
+          scheme: z.string().optional(),
+        })
+        .optional(),
+    })
     .optional(),
 });
 export type Container = z.infer<typeof container>;
