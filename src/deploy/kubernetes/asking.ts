@@ -5,25 +5,49 @@ import { type Ask, Refused } from '../target.ts';
 import { statusOf } from './failure.ts';
 import type { Manifests } from './manifests.ts';
 import type { Place } from './place.ts';
-import { podsPath } from './pods.ts';
+import { isReady, podsOf, podsPath } from './pods.ts';
 import type { Pod } from './types/pod.ts';
 
 /** Where a server may say which release it is. */
 const RELEASE_HEADER = 'x-trainyard-release';
 
-/** Asks pods by the API server, each in turn, so that no way into the cluster is needed. */
-export function askPods(place: Place, { services, release }: Manifests, pods: readonly Pod[]): Ask {
+/**
+ * Asks pods by the API server, each in turn, so that no way into the cluster is needed. One that can't be asked since it has gone, as
+ * one does that is evicted, is no failure: others are asked in its place.
+ * @param again waits for pods that are ready, where none is left
+ */
+export function askPods(
+  place: Place,
+  manifests: Manifests,
+  first: readonly Pod[],
+  again: () => Promise<readonly Pod[]>,
+): Ask {
+  const { services, release } = manifests;
+  let pods = first;
   let turn = 0;
-  return async (wanted) => {
-    const one = pods[turn++ % pods.length];
-    if (one === undefined) throw new MachineError('the release has no pod that is ready');
-    const { name } = one.metadata;
-    const answer = await place.api.send({
-      ...wanted,
-      path: `${podsPath(place)}/${name}:${portOf(services, one)}/proxy${wanted.path}`,
-      isPassedOn: true,
+  let waiting: Promise<readonly Pod[]> | undefined;
+  const wait = (): Promise<readonly Pod[]> => {
+    waiting ??= again().finally(() => {
+      waiting = undefined;
     });
-    return checked(answer, `pod ${name}`, release);
+    return waiting;
+  };
+  return async (wanted) => {
+    for (;;) {
+      const one = pods[turn++ % pods.length];
+      if (one === undefined) throw new MachineError('the release has no pod that is ready');
+      const { name } = one.metadata;
+      const answer = await place.api.send({
+        ...wanted,
+        path: `${podsPath(place)}/${name}:${portOf(services, one)}/proxy${wanted.path}`,
+        isPassedOn: true,
+      });
+      const there = isUnasked(answer) ? await podsOf(place, manifests) : [one];
+      if (there.some(({ metadata }) => metadata.name === name))
+        return checked(answer, `pod ${name}`, release);
+      const ready = there.filter(isReady);
+      pods = ready.length > 0 ? ready : await wait();
+    }
   };
 }
 
@@ -43,13 +67,16 @@ export function askService({ api, namespace }: Place, { services }: Manifests, r
  * @param release which one the server has to be; undefined where any may answer
  */
 function checked(answer: HttpAnswer, who: string, release: Digest | undefined): HttpAnswer {
-  const said = statusOf(answer);
-  if (said !== undefined && answer.headers[RELEASE_HEADER] === undefined)
-    throw new MachineError(`${who}: ${said.message}`);
+  if (isUnasked(answer)) throw new MachineError(`${who}: ${statusOf(answer)?.message}`);
   const found = answer.headers[RELEASE_HEADER];
   if (release !== undefined && found !== undefined && found !== release)
     throw new Refused(`${who} says that it is release ${String(found)}, and should be ${release}`);
   return answer;
+}
+
+/** Whether the API server itself has answered, in the place of a server. */
+function isUnasked(answer: HttpAnswer): boolean {
+  return statusOf(answer) !== undefined && answer.headers[RELEASE_HEADER] === undefined;
 }
 
 /** Where the public Service sends requests in a pod. */

@@ -97,7 +97,8 @@ export class KubernetesTarget implements Target {
       const others = own.filter((object) => !isWorkload(object));
       await applyObjects(place, [...secrets, ...others, ...shared.filter((object) => !there.has(object))]);
       await applyObjects(place, own.filter(isWorkload));
-      return askPods(place, manifests, await whenReady(place, manifests, signal));
+      const ready = () => whenReady(place, manifests, signal);
+      return askPods(place, manifests, await ready(), ready);
     });
   }
 
