@@ -104,7 +104,9 @@ export class FakeCluster {
     const template = own.find(({ kind }) => kind === 'Deployment');
     const { labels, annotations } = template?.metadata ?? {};
     const spec = { containers: [{ name: 'server', image: 'server' }] };
-    const head = { name, labels, annotations: { ...annotations, [RELEASE_ANNOTATION]: digest } };
+    const creationTimestamp = new Date().toISOString();
+    const named = { ...annotations, [RELEASE_ANNOTATION]: digest };
+    const head = { name, labels, annotations: named, creationTimestamp };
     this.server.put(`${CORE}/pods/${name}`, { metadata: head, spec, status });
   }
 

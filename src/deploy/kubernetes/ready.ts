@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setInterval as every, setTimeout as sleep } from 'node:timers/promises';
 import { Refused } from '../target.ts';
 import { followWarnings, type Warnings } from './events.ts';
 import { isWorkload, type Manifests } from './manifests.ts';
@@ -12,6 +12,8 @@ import { follow } from './watch.ts';
 /** For a cluster whose controllers don't work: longer than they take to say that there is no progress. */
 const GRACE_SECONDS = 60;
 const DEADLINE_SECONDS = 600;
+/** So long is waited while no pod can be made: what forbids it may pass, as a quota does while other pods end. */
+const FAILURE_SECONDS = 60;
 
 /**
  * Waits, by watching, until all pods of an edition of a release are ready.
@@ -31,7 +33,7 @@ export async function whenReady(
   return new Promise<readonly Pod[]>((resolve, reject) => {
     const look = (): void => {
       tell(place, seen);
-      const judged = judge(kinds.size, seen);
+      const judged = judge(kinds.size, seen, place.api.now());
       if (judged === undefined) return;
       if ('ready' in judged) resolve(judged.ready);
       else reject(judged.refused);
@@ -51,6 +53,10 @@ export async function whenReady(
         }
       }),
       followWarnings(place, seen.warnings, until, look),
+      // A failure that stands for long changes nothing more.
+      (async () => {
+        for await (const _ of every(1000, undefined, { signal: until })) look();
+      })(),
       sleep(longest(manifests) * 1000, undefined, { signal: until }).then(() => {
         throw new Unready('the cluster says neither that the pods are ready nor that they are not');
       }),
@@ -75,10 +81,16 @@ interface Seen {
 /** Says why pods are not ready yet, once each. */
 function tell({ log }: Place, { pods, workloads, told }: Seen): void {
   const all = [...workloads.values()].flat();
-  for (const one of pods.filter((some) => isMeant(some, all) || hasFailed(some, all))) {
-    const { text = '' } = reasonOf(one) ?? {};
-    if (text !== '' && !told.has(text)) log.info(text);
-    told.add(text);
+  const say = (text: string, key = text): void => {
+    if (text !== '' && !told.has(key)) log.info(text);
+    told.add(key);
+  };
+  for (const one of pods.filter((some) => isMeant(some, all) || hasFailed(some, all)))
+    say(reasonOf(one)?.text ?? '');
+  for (const one of all) {
+    const failed = failureOf(one);
+    // Its words may name another pod each time.
+    if (failed !== undefined) say(failed.text, `Deployment ${one.metadata.name}`);
   }
 }
 
@@ -98,6 +110,7 @@ class Unready extends Error {
 function judge(
   kinds: number,
   { pods, workloads, warnings }: Seen,
+  now: number,
 ): { ready: readonly Pod[] } | { refused: Unready } | undefined {
   if (workloads.size < kinds) return undefined;
   const all = [...workloads.values()].flat();
@@ -106,17 +119,27 @@ function judge(
     const reason = warnedOf(one, warnings.get(one.metadata.name) ?? []) ?? reasonOf(one);
     if (reason?.isFinal === true) return { refused: new Unready(reason.text, one.metadata.name, reason.log) };
   }
-  for (const { metadata, status } of all) {
-    const failed = status?.conditions.find(({ type }) => type === 'ReplicaFailure');
-    if (failed?.status === 'True')
-      return { refused: new Unready(`no pod of ${metadata.name} can be made: ${failed.message}`) };
+  for (const one of all) {
+    const { metadata, status } = one;
     const progress = status?.conditions.find(({ type }) => type === 'Progressing');
-    if (progress?.status === 'False' && isObserved(metadata, status))
+    const isOver = progress?.status === 'False' && isObserved(metadata, status);
+    const failed = failureOf(one);
+    if (failed !== undefined && (isOver || now - failed.since > FAILURE_SECONDS * 1000))
+      return { refused: new Unready(failed.text) };
+    if (isOver)
       return { refused: new Unready(`${metadata.name} made no progress in time (${progress.message})`) };
   }
   if (all.length === 0 || !all.every(isDone)) return undefined;
   const ready = mine.filter(isReady);
   return ready.length > 0 && ready.length === mine.length ? { ready } : undefined;
+}
+
+/** Why no pod of a workload can be made now, and since when. */
+function failureOf({ metadata, status }: Workload): { text: string; since: number } | undefined {
+  const failed = status?.conditions.find(({ type }) => type === 'ReplicaFailure');
+  if (failed?.status !== 'True') return undefined;
+  const text = `no pod of ${metadata.name} can be made: ${failed.message}`;
+  return { text, since: Date.parse(failed.lastTransitionTime ?? '') };
 }
 
 function isMeant(one: Pod, workloads: readonly Workload[]): boolean {

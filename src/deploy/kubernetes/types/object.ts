@@ -26,4 +26,5 @@ export const condition = z.looseObject({
   status: z.string(),
   reason: z.string().optional(),
   message: z.string().optional(),
+  lastTransitionTime: z.string().nullish(),
 });
