@@ -18,7 +18,7 @@ export interface Serving {
 export interface Target {
   /** For people and programs: where the model is served. */
   readonly endpoint: string;
-  /** Asks what users ask. */
+  /** Asks what users ask: the release's own address, and once it is given up, that of what serves instead. */
   readonly public: Ask;
   /** Undefined when nothing serves. */
   serving(): Promise<Serving | undefined>;

@@ -22,9 +22,14 @@ export interface ProcessRelease {
 /** One machine: the front takes the verbs of the rollout. */
 export function processTarget(front: FrontClient, wanted: ProcessRelease): Target {
   const { host, port } = wanted.listen;
-  const isWildcard = host === '0.0.0.0' || host === '::';
-  const shown = isWildcard ? hostname() : host;
-  const inPublic = asker({ host: isWildcard ? '127.0.0.1' : host, port });
+  const shown = isWildcard(host) ? hostname() : host;
+  let asked = placeOf(wanted.listen);
+  const inPublic: Ask = (request) => ask(asked, request);
+  /** What serves after it may do so at another address than the release that is given up. */
+  const goBack = async (verb: 'revert' | 'abandon'): Promise<void> => {
+    const { live } = await front.tell(verb);
+    if (live !== null) asked = placeOf(live.listen);
+  };
   return {
     endpoint: `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`,
     public: inPublic,
@@ -55,9 +60,18 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
     },
     switch: async () => void (await front.tell('switch')),
     commit: async () => void (await front.tell('commit')),
-    revert: async () => void (await front.tell('revert')),
-    abandon: async () => void (await front.tell('abandon')),
+    revert: () => goBack('revert'),
+    abandon: () => goBack('abandon'),
   };
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+/** Where this machine asks what listens at an address. */
+function placeOf({ host, port }: Address): HttpPlace {
+  return { host: isWildcard(host) ? '127.0.0.1' : host, port };
 }
 
 /** A connection of its own for each request. */
