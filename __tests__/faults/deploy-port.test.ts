@@ -55,3 +55,15 @@ test('killed while it was watched, it is undone by the next deploy', async () =>
   expect(undone?.checks.slice(-2)).toMatchObject(proved);
   await expectUntouched();
 });
+
+test('a deploy that is not begun after it tells where that serves', async () => {
+  await machine.deploy(await machine.release({ model: 'two' }));
+  await machine.deploy(one);
+  await machine.deploy(await machine.release({ config: { OFFSET: '1' }, port }));
+  const { deployment } = await machine.deploy(await machine.release({ model: 'two' }));
+  expect(deployment.config).toMatchObject({
+    outcome: 'held',
+    before: one,
+    endpoint: `http://127.0.0.1:${machine.port}`,
+  });
+});

@@ -89,6 +89,14 @@ describe('what serves is promoted', () => {
     expect(await refusalOf(promote(7, 2 * DAY))).toMatch(/has been live for 1d /);
   });
 
+  test('when a deploy to another port has failed since: it is asked where it went live', async () => {
+    await deployOn(store, 2, served, { endpoint: await answering(served) });
+    const other = await putReleaseOf(store, model.package, 'staging', { A: 1 });
+    const endpoint = `http://${ADDRESS}:${await freePort()}`;
+    await deployOn(store, 3, other, { endpoint, outcome: 'refused', before: served, reason: 'x' });
+    expect(await promote(4, 0, true)).toBe(model.package);
+  });
+
   test('by the record, where it can’t be asked from here, which is said', async () => {
     await deployOn(store, 2, served, { endpoint: `http://${ADDRESS}:${await freePort()}` });
     expect(await promote(3)).toBe(model.package);

@@ -1,6 +1,6 @@
 import { namingDisk } from '../lib/disk-full.ts';
 import { messageOf } from '../lib/errors.ts';
-import { isWayBack, lastServed, servedAfter } from '../records/history.ts';
+import { endpointOf, isWayBack, lastServed } from '../records/history.ts';
 import { release } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
 import { historyOf } from '../store/history.ts';
@@ -88,7 +88,6 @@ async function underLock(
     await copyRecord(deps.store, site.records, digest, () => false);
   const rollout = { ...not, before: live ?? null, checks: [], golden: [], lines: [] };
   deps.log.warning(not.reason);
-  const endpoint = told.findLast((event) => servedAfter(event) === live)?.endpoint ?? '';
   const parts = await readParts(site.records, digest);
-  return finish(plan, parts, rollout, { endpoint, text: not.reason }, deps);
+  return finish(plan, parts, rollout, { endpoint: endpointOf(told, live), text: not.reason }, deps);
 }

@@ -20,6 +20,15 @@ export function lastServed(history: readonly Event[]): Digest | undefined {
   return history.reduce<Digest | undefined>((served, event) => servedAfter(event) ?? served, undefined);
 }
 
+/**
+ * Where a release serves, by the history's word; empty where that tells nothing. A failed deploy of another one, which may have
+ * another address, tells less than the one that made it live.
+ */
+export function endpointOf(history: readonly Event[], served: Digest | undefined): string {
+  const events = history.filter((event) => servedAfter(event) === served);
+  return (events.findLast(({ release }) => release === served) ?? events.at(-1))?.endpoint ?? '';
+}
+
 /** What was live before the current release first went live; undefined when nothing was. */
 export function findPrevious(history: readonly Event[], current = lastServed(history)): Digest | undefined {
   // A deploy that was killed after its switch left no Deployment of its own; what the next one found serving tells of it.

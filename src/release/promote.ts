@@ -3,7 +3,7 @@ import { hexOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { durationOf } from '../lib/units.ts';
-import { type Event, servedAfter } from '../records/history.ts';
+import { type Event, endpointOf, servedAfter } from '../records/history.ts';
 import { release } from '../records/release.ts';
 import { historyOf } from '../store/history.ts';
 import { getRecord } from '../store/records.ts';
@@ -57,15 +57,15 @@ export async function packageToPromote(
     );
   // Only a front tells its release to whoever asks; of another target the record counts.
   if (found.config.target.kind === 'process') {
-    const answer = await ask(newest.endpoint);
-    if ('problem' in answer)
-      throw refuse(`release ${short} is live at ${newest.endpoint}, and ${answer.problem}`);
+    const endpoint = endpointOf(history, served);
+    const answer = await ask(endpoint);
+    if ('problem' in answer) throw refuse(`release ${short} is live at ${endpoint}, and ${answer.problem}`);
     if ('release' in answer && answer.release !== served)
       throw refuse(
-        `release ${short} is live by the record, and ${newest.endpoint} answers as ${hexOf(answer.release, 12)}. Deploy to ${from} again`,
+        `release ${short} is live by the record, and ${endpoint} answers as ${hexOf(answer.release, 12)}. Deploy to ${from} again`,
       );
     if ('unreachable' in answer)
-      log.info(`${newest.endpoint} can't be asked from here (${answer.unreachable}); the record counts`);
+      log.info(`${endpoint} can't be asked from here (${answer.unreachable}); the record counts`);
   }
   const { subject } = found.manifest;
   if (subject === undefined) throw refuse(`release ${served} names no package; make it again`);

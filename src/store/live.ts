@@ -1,6 +1,6 @@
 import type { Digest } from '../lib/digest.ts';
-import { type Event, servedAfter } from '../records/history.ts';
-import { eventsOf, historyOf, timeOf } from './history.ts';
+import { type Event, endpointOf, servedAfter } from '../records/history.ts';
+import { byEnd, eventsOf, historyOf } from './history.ts';
 import type { Store } from './store.ts';
 
 /** What serves in an environment, by the store's word: the newest Deployment that left something live. */
@@ -17,17 +17,20 @@ export async function whatServes(
   store: Store,
   only?: { name: string; environment: string },
 ): Promise<Live[]> {
-  const newest = new Map<string, Event>();
+  const histories = new Map<string, Event[]>();
   const found = only ? await historyOf({ records: store, ...only }) : await eventsOf(store, 'deployment-');
   for (const event of found) {
     const place = `${event.name}/${event.environment}`;
-    const known = newest.get(place);
-    if (known === undefined || timeOf(known.endedAt) <= timeOf(event.endedAt)) newest.set(place, event);
+    const history = histories.get(place) ?? [];
+    history.push(event);
+    histories.set(place, history);
   }
-  return [...newest.values()].flatMap((event) => {
-    const release = servedAfter(event);
-    if (release === null) return [];
-    const { name, environment, endpoint, endedAt: since } = event;
-    return [{ name, environment, release, endpoint, since }];
+  return [...histories.values()].flatMap((events) => {
+    const history = byEnd(events);
+    const newest = history.at(-1);
+    const release = newest && servedAfter(newest);
+    if (!release) return [];
+    const { name, environment, endedAt: since } = newest;
+    return [{ name, environment, release, endpoint: endpointOf(history, release), since }];
   });
 }
