@@ -64,6 +64,25 @@ test('The same of Secrets that become files, whole or in part', async () => {
   ]);
 });
 
+test('What a volume leaves empty is as if it were not there', async () => {
+  keep('tls', { 'tls.key': 'private-key' });
+  keep('ca', { 'ca.crt': 'authority' });
+  const manifests = await manifestsWith({}, [
+    { name: 'whole', secret: { secretName: 'tls', items: null, optional: null }, projected: null },
+    { name: 'scratch', emptyDir: {}, secret: null },
+    { name: 'none', projected: { sources: null } },
+    { name: 'several', projected: { sources: [{ secret: null }, { secret: { name: 'ca', items: [] } }] } },
+    { name: 'gone', projected: { sources: [{ secret: { name: 'gone', items: null, optional: null } }] } },
+  ]);
+  expect(await referencedValues(cluster.place, manifests)).toEqual({
+    'tls/tls.key': 'private-key',
+    'ca/ca.crt': 'authority',
+  });
+  expect(await missingSecrets(cluster.place, manifests)).toEqual([
+    'there is no Secret gone in namespace ns; the release needs it',
+  ]);
+});
+
 test('What is not there is told, unless it may be absent', async () => {
   keep('db', { user: 'toy' });
   const env = [

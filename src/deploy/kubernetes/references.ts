@@ -77,10 +77,14 @@ function ofContainer({ env, envFrom }: Container): Reference[] {
 }
 
 function ofVolume({ secret: whole, projected }: Volume): Reference[] {
-  const sources = projected?.sources.flatMap(({ secret: source = [] }) => source) ?? [];
-  return [...(whole === undefined ? [] : [{ ...whole, name: whole.secretName }]), ...sources].flatMap(
-    ({ name, items = [{ key: '' }], optional: isOptional = false }) =>
-      items.map(({ key }) => ({ name, key, isOptional })),
+  const sources = projected?.sources?.flatMap(({ secret: source }) => source ?? []) ?? [];
+  return [...(whole ? [{ ...whole, name: whole.secretName }] : []), ...sources].flatMap(
+    ({ name, items, optional }) =>
+      (items?.length ? items : [{ key: '' }]).map(({ key }) => ({
+        name,
+        key,
+        isOptional: optional === true,
+      })),
   );
 }
 

@@ -2,27 +2,27 @@ import { z } from 'zod';
 import { container } from './container.ts';
 import { condition, item } from './object.ts';
 
-/** Of a Secret that becomes files, the keys that do; all of them where none is named. */
-const keys = z.array(z.looseObject({ key: z.string() })).optional();
+/** What is taken of a Secret that becomes files: the keys that are named, all of them where none is. */
+const taken = {
+  items: z.array(z.looseObject({ key: z.string() })).nullish(),
+  optional: z.boolean().nullish(),
+};
 
-/** A volume as far as it matters here. Of a Secret its own kind says `secretName`, and one of several sources `name`. */
+/**
+ * A volume as far as it matters here. Of a Secret its own kind says `secretName`, and one of several sources `name`. An API server
+ * takes null for what is not there.
+ */
 const volume = z.looseObject({
   name: z.string(),
   image: z.looseObject({ reference: z.string().optional() }).optional(),
-  secret: z.looseObject({ secretName: z.string(), items: keys, optional: z.boolean().optional() }).optional(),
+  secret: z.looseObject({ secretName: z.string(), ...taken }).nullish(),
   projected: z
     .looseObject({
       sources: z
-        .array(
-          z.looseObject({
-            secret: z
-              .looseObject({ name: z.string(), items: keys, optional: z.boolean().optional() })
-              .optional(),
-          }),
-        )
-        .default([]),
+        .array(z.looseObject({ secret: z.looseObject({ name: z.string(), ...taken }).nullish() }))
+        .nullish(),
     })
-    .optional(),
+    .nullish(),
 });
 export type Volume = z.infer<typeof volume>;
 
