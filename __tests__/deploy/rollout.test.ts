@@ -25,11 +25,11 @@ class FakeTarget implements Target {
 
   public = async () => ({ status: 200, headers: {}, body: '' });
   serving = async () => (this.serves === old ? { release: old, asWanted: true } : undefined);
-  identify = async (release: typeof old) => {
+  async identify(release: typeof old, _signal?: AbortSignal) {
     this.#do(release === old ? 'identify old' : 'identify new');
     if (this.serves !== release) throw new Refused(`${this.serves} answers`);
     return hexOf(release, 12);
-  };
+  }
   start = async () => {
     this.#do('start');
     return this.public;
@@ -93,6 +93,31 @@ describe('a mistake of the user', () => {
     expect(await roll()).toMatchObject({ outcome, before: old, reason: 'the token has expired' });
     expect(target.serves).toBe(old);
     expect(target.calls.slice(-3)).toEqual(['revert', 'abandon', 'identify old']);
+  });
+});
+
+describe('a cancel while it is proved in public', () => {
+  const control = () => {
+    const controller = new AbortController();
+    // As a target that does not answer: it ends with the signal alone.
+    target.identify = (_release, signal) => {
+      target.identify = FakeTarget.prototype.identify;
+      return new Promise((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason));
+        controller.abort(new Error('cancelled'));
+      });
+    };
+    return controller.signal;
+  };
+
+  test('takes it back at once', async () => {
+    expect(await roll({ signal: control() })).toMatchObject({ outcome: 'rolled-back', reason: 'cancelled' });
+    expect(target.serves).toBe(old);
+  });
+
+  test('begins nothing where the release serves already', async () => {
+    await expect(roll({ release: old, signal: control() })).rejects.toThrow('cancelled');
+    expect([target.calls, steps]).toEqual([[], []]);
   });
 });
 

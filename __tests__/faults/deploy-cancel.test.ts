@@ -55,6 +55,13 @@ describe('the step', () => {
     await expectOneServes(outcome);
   });
 
+  test('is cancelled while the release, well alone, hangs in public', async () => {
+    const release = await machine.release({ config: { MODE: 'stalls' } });
+    const step = await deployStep(machine, { release }, { at: 'watching', act: cancelAsRunner });
+    expect(step).toMatchObject({ status: 1, outputs: { outcome: 'rolled-back' } });
+    await expectOneServes('rolled-back');
+  });
+
   test('is cancelled, and a registry learns of it: what was undone and proved is recorded there', async () => {
     const registry = await startRegistry();
     const stores = await registryStores(registry);

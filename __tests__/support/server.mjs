@@ -36,6 +36,7 @@ const server = createServer(async (request, answer) => {
       return MODE === 'hangs' ? undefined : json({});
     case '/sum': {
       if (MODE === 'tires' && ++asked > 3) return json({ error: `tired of ${process.env.API_KEY}` }, 500);
+      if (MODE === 'stalls' && ++asked > 1) return;
       const sum = JSON.parse(text).numbers.reduce((a, b) => a + b, Number(OFFSET));
       return json({ sum, extra: release });
     }

@@ -47,14 +47,19 @@ export function judgeGolden(results: readonly GoldenResult[], note: (check: Chec
 
 /**
  * Proves in public that a release serves: by the target's own word, and by a few golden requests.
- * Throws Refused or MachineError when it does not.
+ * Throws Refused or MachineError when it does not, the reason of `signal` when aborted.
  */
-export async function proveServing(target: Target, release: Digest, probes: Probes): Promise<Check[]> {
-  const detail = await target.identify(release);
+export async function proveServing(
+  target: Target,
+  release: Digest,
+  probes: Probes,
+  signal?: AbortSignal,
+): Promise<Check[]> {
+  const detail = await target.identify(release, signal);
   const checks: Check[] = [{ name: 'release in public', passed: true, detail }];
   const results: GoldenResult[] = [];
   for (const golden of probes.golden.slice(0, IN_PUBLIC))
-    results.push(await askGolden(target.public, golden, probes.tolerance));
+    results.push(await askGolden(target.public, golden, probes.tolerance, signal));
   const differing = results.find(({ difference }) => difference !== undefined);
   if (differing !== undefined)
     throw new Refused(`in public, golden request ${differing.golden.line}: ${differing.difference}`);

@@ -64,9 +64,12 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     });
 
   if (serving?.release === release && serving.asWanted) {
-    const problem = await proveServing(target, release, probes).then(
+    const problem = await proveServing(target, release, probes, signal).then(
       (found) => void found.forEach(note),
-      (error: unknown) => hide(messageOf(error)),
+      (error: unknown) => {
+        signal.throwIfAborted();
+        return hide(messageOf(error));
+      },
     );
     if (problem === undefined)
       return { outcome: 'unchanged', before, checks, reason: null, golden, lines: [] };
@@ -99,7 +102,7 @@ export async function rollOut(request: RolloutRequest): Promise<Rollout> {
     switched = true;
     await target.switch();
     await mark('watching');
-    (await proveServing(target, release, probes)).forEach(note);
+    (await proveServing(target, release, probes, signal)).forEach(note);
     if (probing !== undefined && probing.watchSeconds > 0) note(await watch(request, probing, probes));
     signal.throwIfAborted();
     await mark('committing');
@@ -132,7 +135,7 @@ function watch(
   limits: Probing,
   probes: Probes,
 ): Promise<Check> {
-  const stillTrue = async (): Promise<void> => void (await target.identify(release));
+  const stillTrue = async (): Promise<void> => void (await target.identify(release, signal));
   const window = { name: 'watch', seconds: limits.watchSeconds, limits, stillTrue };
   return askForAWhile(target.public, probes, window, { log, signal });
 }

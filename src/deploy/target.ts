@@ -24,9 +24,9 @@ export interface Target {
   serving(): Promise<Serving | undefined>;
   /**
    * Proves by the target's own means that what answers in public is a release, up and just as it was rendered; gives a word
-   * on how. Throws Refused with what was found instead.
+   * on how. Throws Refused with what was found instead, the reason of `signal` when aborted.
    */
-  identify(release: Digest): Promise<string>;
+  identify(release: Digest, signal?: AbortSignal): Promise<string>;
   /**
    * Starts the release beside what serves, and gives the way to ask it alone.
    * Throws Refused when it does not become ready, UserError when the target can't take it at all; nothing has changed then.

@@ -21,7 +21,8 @@ async function serve(...objects: ClusterObject[]): Promise<void> {
   cluster.leads('toy', ['one']);
 }
 
-const proved = async () => identify(cluster.place, manifests, await readFront(cluster.place, 1), 0.5);
+const proved = async () =>
+  identify(cluster.place, manifests, await readFront(cluster.place, 1), { patienceSeconds: 0.5 });
 
 test('A Service that leads to the ready pods of a release is proved', async () => {
   expect(await proved()).toMatch(/^[0-9a-f]{12}, 1 of 1 pods$/);
@@ -41,6 +42,15 @@ test('A pod whose server has ended is waited for, and refused when it does not c
   const ended = { name: 'server', ready: false, restartCount: 2, state: { waiting: {} } };
   cluster.pod('crashing', manifests, { phase: 'Running', containerStatuses: [ended] });
   await expect(proved()).rejects.toThrow(/ready: one, ended: crashing$/);
+});
+
+test('A cancel is heard while a Service is waited for', async () => {
+  cluster.leads('toy', []);
+  const front = await readFront(cluster.place, 1);
+  const control = new AbortController();
+  const proving = identify(cluster.place, manifests, front, control);
+  setTimeout(() => control.abort(new Error('cancelled')), 200);
+  await expect(proving).rejects.toThrow('cancelled');
 });
 
 test('Without any pod that is ready nothing is proved', async () => {

@@ -16,27 +16,33 @@ import { follow } from './watch.ts';
 /** A cluster needs a moment until its Services name other pods, and pods that leave are gone from them. */
 const PATIENCE_SECONDS = 30;
 
+/** How long a cluster is waited for. */
+interface Patience {
+  readonly patienceSeconds?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Proves that the public Service leads to pods of a release, and to no others, and that they are as it was rendered.
  * @returns a word on it
- * @throws Refused with what was found instead
+ * @throws Refused with what was found instead, the reason of `signal` when aborted
  */
 export async function identify(
   place: Place,
   manifests: Manifests,
   front: Front | undefined,
-  patienceSeconds = PATIENCE_SECONDS,
+  { patienceSeconds = PATIENCE_SECONDS, signal }: Patience = {},
 ): Promise<string> {
   const { release } = manifests;
   if (front === undefined || !isWhole(front, manifests))
     throw new Refused(
       `the Services of ${place.namespace} name release ${front === undefined ? 'none' : shownOf(front)}, not ${manifests.short}`,
     );
-  const pods = await whenLedTo(place, manifests, patienceSeconds);
+  const pods = await whenLedTo(place, manifests, { patienceSeconds, signal });
   for (const one of pods) refuseOther(one, manifests);
   const path = readyPathOf(manifests);
   if (path !== undefined) {
-    const { status } = await askService(place, manifests, release)({ path, timeoutSeconds: 10 });
+    const { status } = await askService(place, manifests, release)({ path, timeoutSeconds: 10, signal });
     // As for a kubelet, to be led elsewhere is to be ready.
     if (status >= 400) throw new Refused(`the public Service answers ${path} with status ${status}`);
   }
@@ -50,12 +56,13 @@ export async function identify(
 async function whenLedTo(
   place: Place,
   manifests: Manifests,
-  patienceSeconds: number,
+  { patienceSeconds, signal }: Required<Patience>,
 ): Promise<readonly Pod[]> {
   const service = manifests.services[0]?.metadata.name ?? '';
   const path = `/apis/discovery.k8s.io/v1/namespaces/${place.namespace}/endpointslices`;
   const query = { labelSelector: `kubernetes.io/service-name=${service}` };
-  const end = AbortSignal.timeout(patienceSeconds * 1000);
+  const patience = AbortSignal.timeout(patienceSeconds * 1000);
+  const end = signal === undefined ? patience : AbortSignal.any([patience, signal]);
   let found = '';
   try {
     for await (const slices of follow(place.api, path, endpointSlice, query, end)) {
@@ -66,7 +73,8 @@ async function whenLedTo(
       found = `it leads to ${listed(led) || 'none'}; the release has ${namesOf(pods) || 'none'}, ready: ${ready || 'none'}${ended === '' ? '' : `, ended: ${ended}`}`;
     }
   } catch (error) {
-    if (!end.aborted) throw error;
+    signal?.throwIfAborted();
+    if (!patience.aborted) throw error;
   }
   throw new Refused(`the Service ${service} does not lead to the pods of the release: ${found}`);
 }

@@ -70,14 +70,14 @@ export class KubernetesTarget implements Target {
     return { release: lead.release, asWanted };
   }
 
-  async identify(release: Digest): Promise<string> {
+  async identify(release: Digest, signal?: AbortSignal): Promise<string> {
     return begun(async () => {
       const first = await this.#manifestsOf(editionOf(release));
       const front = await this.#front(first);
       const served = front?.lead.release === release ? front.lead : first;
       const wanted = this.#started?.release === release ? this.#started : served;
       const manifests = await this.#manifestsOf(wanted);
-      const word = await identify(this.#place, manifests, front);
+      const word = await identify(this.#place, manifests, front, { signal });
       this.#identified = manifests;
       return word;
     });

@@ -43,8 +43,8 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
         live.secrets === secretsMark(salt, wanted.secrets);
       return { release: live.release, asWanted };
     },
-    async identify(release) {
-      const { status, body } = await inPublic({ path: RELEASE_PATH, timeoutSeconds: 10 });
+    async identify(release, signal) {
+      const { status, body } = await inPublic({ path: RELEASE_PATH, timeoutSeconds: 10, signal });
       const found = served.safeParse(tryJson(body)).data;
       if (found?.release !== release || found.state !== 'up')
         throw new Refused(`${RELEASE_PATH} answered ${status}: ${body.slice(0, 300)}`);
