@@ -20,11 +20,11 @@ class FakeTarget implements Target {
   readonly endpoint = 'http://fake';
   readonly calls: string[] = [];
   readonly fails = new Map<Verb, Error>();
-  serves: string = old;
-  #before: string | undefined;
+  serves = old;
+  #before: typeof old | undefined;
 
   public = async () => ({ status: 200, headers: {}, body: '' });
-  serving = async () => (this.serves === old ? { release: old, asWanted: true } : undefined);
+  serving = async () => ({ release: this.serves, asWanted: true });
   async identify(release: typeof old, _signal?: AbortSignal) {
     this.#do(release === old ? 'identify old' : 'identify new');
     if (this.serves !== release) throw new Refused(`${this.serves} answers`);
@@ -78,6 +78,13 @@ const roll = (more: Partial<Parameters<typeof rollOut>[0]> = {}) =>
     ...more,
   });
 
+/** What the deploy after it makes of one that was killed. */
+const recoverAt = (step: Step) => {
+  const startedAt = '2026-01-01T00:00:00Z';
+  const journal: Journal = { token: 1, release: wanted, step, before: old, startedAt, checks: [] };
+  return recover(journal, target, async () => probes, { log: recordingLog(), hide: (text) => text });
+};
+
 describe('a mistake of the user', () => {
   test('that is told before the release was started has changed nothing', async () => {
     target.fails.set('start', new UserError('the port is held'));
@@ -128,19 +135,26 @@ describe('what is remembered', () => {
     expect(await roll()).toMatchObject({ outcome: 'restore-failed' });
     expect(steps).toEqual(['starting', 'probing', 'switching', 'watching', 'undoing']);
     // Killed before its record was written: the next deploy undoes it, though it would answer by now.
-    const journal: Journal = {
-      token: 1,
-      release: wanted,
-      step: 'undoing',
-      before: old,
-      startedAt: '2026-01-01T00:00:00Z',
-      checks: [],
-    };
-    const came = await recover(journal, target, async () => probes, {
-      log: recordingLog(),
-      hide: (text) => text,
-    });
+    const came = await recoverAt('undoing');
     expect([came.outcome, target.serves]).toEqual(['interrupted', old]);
+  });
+
+  test.each<Step>(['committing', 'recording'])(
+    'of a deploy that was final, killed while %s, is that it was proved, though the server has died since',
+    async (step) => {
+      await roll();
+      target.fails.set('identify new', new Refused('it is down'));
+      const came = await recoverAt(step);
+      expect([came.outcome, came.reason, target.serves]).toEqual(['live', null, wanted]);
+      expect(came.checks.at(-1)).toMatchObject({ passed: false, detail: 'it is down' });
+    },
+  );
+
+  test('of one that was not final yet, and whose server has died since, is that it was undone', async () => {
+    await target.switch();
+    target.fails.set('identify new', new Refused('it is down'));
+    expect((await recoverAt('committing')).outcome).toBe('interrupted');
+    expect(target.serves).toBe(old);
   });
 
   test('is what the release before has to answer: going back asks no store', async () => {

@@ -2,9 +2,10 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { Step } from '../../src/deploy/ledger.ts';
 import { type Digest, digestOf } from '../../src/lib/digest.ts';
 import { deployStep } from '../support/deploy-step.ts';
-import { memoryOf, toldBy } from '../support/deploys.ts';
+import { memoryOf, startDeploy, toldBy } from '../support/deploys.ts';
 import { HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 import { loseHost } from '../support/runner-cancel.ts';
@@ -74,6 +75,50 @@ describe('the machine has rebooted', () => {
     const step = await deployStep(machine, { release: 'previous', ...HERE, store }, { env: KEY });
     expect(step).toMatchObject({ status: 0, outputs: { outcome: 'live' } });
     expect((await machine.served()).release).toBe(one);
+  });
+});
+
+describe.each<Step>(['committing', 'recording'])('it has rebooted after a deploy that was %s', (step) => {
+  /** Ends a deploy once it is final, before it is recorded; then the machine. */
+  async function lostAfter(release: Digest): Promise<void> {
+    expect(await startDeploy(machine, release, { step }).ended).toMatchObject({ signal: 'SIGKILL' });
+    await loseHost(machine.state);
+  }
+  const told = async () => (await toldBy(machine)).map(({ release, outcome }) => [release, outcome]);
+
+  test('what a roll-back left is held', async () => {
+    const [one, two] = [await machine.release({ model: 'one' }), await machine.release({ model: 'two' })];
+    await machine.deploy(one);
+    await machine.deploy(two);
+    await lostAfter(one);
+    const push = { byHand: false, cause: { actor: 'bot', event: 'push' } };
+    expect(outcomeOf(await machine.deploy(two, push))).toEqual(['held', one]);
+    expect((await toldBy(machine)).slice(2)).toMatchObject([
+      { release: one, outcome: 'live', before: two, holds: two, reason: null },
+      { release: two, outcome: 'held' },
+    ]);
+    expect(await memoryOf(machine)).toEqual({ live: { release: one, token: 3 } });
+  });
+
+  test('its release is what a bad one leaves, and from which previous counts', async () => {
+    const [one, two] = [await machine.release({ model: 'one' }), await machine.release({ model: 'two' })];
+    await machine.deploy(one);
+    await lostAfter(two);
+    const bad = await machine.release({ config: { MODE: 'dies' } });
+    expect(outcomeOf(await machine.deploy(bad))).toEqual(['refused', two]);
+    expect(await machine.served()).toMatchObject({ release: two, state: 'up' });
+    await machine.deploy('previous', HERE);
+    expect((await machine.served()).release).toBe(one);
+  });
+
+  test('the first release, too, was live', async () => {
+    const one = await machine.release({ model: 'one' });
+    await lostAfter(one);
+    expect(outcomeOf(await machine.deploy(one))).toEqual(['live', null]);
+    expect(await told()).toEqual([
+      [one, 'live'],
+      [one, 'live'],
+    ]);
   });
 });
 
