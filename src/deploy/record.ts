@@ -1,14 +1,15 @@
 import type { Digest } from '../lib/digest.ts';
 import { messageOf } from '../lib/errors.ts';
+import { inParallel } from '../lib/in-parallel.ts';
 import type { Log } from '../lib/log.ts';
 import { type DeploymentConfig, deployment } from '../records/deployment.ts';
 import type { Stored } from '../records/kind.ts';
 import { LOG_LAYER } from '../records/oci.ts';
 import type { ReleaseConfig } from '../records/release.ts';
 import { copyRecord } from '../store/copy.ts';
-import { historyOf, timeOf } from '../store/history.ts';
+import { deploymentNames, historyOf, timeOf } from '../store/history.ts';
 import { layer, putRecord } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
+import { AT_ONCE, type Store } from '../store/store.ts';
 import { moveAlias } from './alias.ts';
 import type { Hold } from './ledger.ts';
 import type { Site } from './site.ts';
@@ -47,9 +48,6 @@ function endOf(startedAt: string, last: string | undefined): string {
   return new Date(Math.max(Date.now(), timeOf(startedAt), after)).toISOString();
 }
 
-/** How far back is looked for what a store missed. */
-const LOOKED_AT = 10;
-
 /**
  * Tells the store of a Deployment, and of those before it that it missed while it could not be written, and moves the alias to
  * a release that is live. Gives why that failed: what serves by now serves, whatever becomes of the store.
@@ -71,19 +69,23 @@ export async function publish(
   }
 }
 
-/** The Deployments after the newest one that the store has. One that has none of the last is another store, and missed nothing. */
+/**
+ * The Deployments after the newest one that the store has. A store that has none may have missed them all, or be another one:
+ * it gets those of the releases that it has.
+ */
 async function missedBy(
   store: Store,
   site: Pick<Site, 'records' | 'name' | 'environment'>,
   newest: Digest,
 ): Promise<Digest[]> {
-  const before = (await historyOf(site)).map(({ digest }) => digest).filter((digest) => digest !== newest);
-  const missed: Digest[] = [];
-  for (const digest of before.slice(-LOOKED_AT).reverse()) {
-    if ((await store.get(digest)) !== undefined) return missed.reverse();
-    missed.push(digest);
-  }
-  return [];
+  const before = (await historyOf(site)).filter(({ digest }) => digest !== newest);
+  const known = new Set((await store.names(deploymentNames(site))).values());
+  const last = before.findLastIndex(({ digest }) => known.has(digest));
+  const since = before.slice(last + 1);
+  if (last !== -1) return since.map(({ digest }) => digest);
+  const releases = [...new Set(since.map(({ release }) => release))];
+  const had = await inParallel(releases, AT_ONCE, async (release) => (await store.get(release)) && release);
+  return since.filter(({ release }) => had.includes(release)).map(({ digest }) => digest);
 }
 
 /** A log that keeps what it was told, each line with its time. */

@@ -4,18 +4,24 @@ import type { Event } from '../records/history.ts';
 import { findRecord } from './records.ts';
 import { AT_ONCE, type Store } from './store.ts';
 
+/** A project in an environment. */
+interface Deployed {
+  readonly name: string;
+  readonly environment: string;
+}
+
+/** How the names of its Deployments begin. Those of another environment may begin alike. */
+export function deploymentNames({ name, environment }: Deployed): string {
+  return `deployment-${name}-${environment}-`;
+}
+
 /** What was deployed to an environment, by the Deployments that a store holds; the oldest first. */
 export async function historyOf({
   records,
   name,
   environment,
-}: {
-  readonly records: Store;
-  readonly name: string;
-  readonly environment: string;
-}): Promise<Event[]> {
-  const found = await eventsOf(records, `deployment-${name}-${environment}-`);
-  // The names of two environments may begin alike.
+}: Deployed & { readonly records: Store }): Promise<Event[]> {
+  const found = await eventsOf(records, deploymentNames({ name, environment }));
   const own = found.filter((one) => one.name === name && one.environment === environment);
   return byEnd(own);
 }
