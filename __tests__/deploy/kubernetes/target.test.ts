@@ -1,8 +1,12 @@
 /** What deploys do to the Services of a release, of which own manifests may have several, and which other releases may not have. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Step } from '../../../src/deploy/ledger.ts';
+import { recover } from '../../../src/deploy/recover.ts';
 import { type Digest, hexOf } from '../../../src/lib/digest.ts';
+import { MachineError } from '../../../src/lib/errors.ts';
 import { aDeployment, aService, FakeCluster } from '../../support/fake-cluster.ts';
+import { recordingLog } from '../../support/log.ts';
 
 let cluster: FakeCluster;
 beforeEach(async () => {
@@ -106,6 +110,28 @@ test('What is needed for the way back is read before the switch', async () => {
   expect(cluster.named('public')).toBe(one);
   cluster.leads('public', ['pod-1']);
   expect(await target.identify(one)).toContain('1 of 1 pods');
+});
+
+test.each<[Step, string, string]>([
+  ['committing', 'on trial', 'interrupted'],
+  ['committing', 'final', 'live'],
+  ['recording', 'final', 'live'],
+])('Killed while %s, %s, and it cannot be proved any more: %s', async (step, how, outcome) => {
+  const [one, two] = [await released('1', 'public'), await released('2', 'public')];
+  await live(one, 1);
+  const target = await cluster.target(two, 2);
+  await target.switch();
+  if (how === 'final') await target.commit();
+  else cluster.leads('public', ['pod-1']);
+  const startedAt = '2026-01-01T00:00:00Z';
+  const journal = { token: 2, release: two, step, before: one, startedAt, checks: [] };
+  const probesOf = async (release: Digest) => {
+    if (release === two) throw new MachineError('it answers nothing');
+    return { golden: [], tolerance: 0, ready: '/ready' };
+  };
+  const hide = (text: string) => text;
+  const came = await recover(journal, await cluster.target(two, 3), probesOf, { log: recordingLog(), hide });
+  expect([came.outcome, cluster.named('public')]).toEqual([outcome, how === 'final' ? two : one]);
 });
 
 test('Another value of a secret starts the release beside itself, and what served keeps its own until then', async () => {
