@@ -64,10 +64,12 @@ test('The same of Secrets that become files, whole or in part', async () => {
   ]);
 });
 
-test('What a volume leaves empty is as if it were not there', async () => {
+test('What a pod leaves empty is as if it were not there', async () => {
   keep('tls', { 'tls.key': 'private-key' });
   keep('ca', { 'ca.crt': 'authority' });
-  const manifests = await manifestsWith({}, [
+  const env = [{ name: 'EMPTY', valueFrom: null }];
+  const container = { env, envFrom: null, ports: null, volumeMounts: null, readinessProbe: null };
+  const manifests = await manifestsWith(container, [
     { name: 'whole', secret: { secretName: 'tls', items: null, optional: null }, projected: null },
     { name: 'scratch', emptyDir: {}, secret: null },
     { name: 'none', projected: { sources: null } },

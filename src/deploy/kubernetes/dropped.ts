@@ -26,7 +26,7 @@ export function droppedFrom(wanted: ClusterObject, found: ClusterObject): string
 
 /** `NAME (REFERENCE)` of each volume that is an image. */
 export function imageVolumesOf({ volumes }: PodSpec): string[] {
-  return volumes.flatMap(({ name, image }) => (image === undefined ? [] : [`${name} (${image.reference})`]));
+  return volumes.flatMap(({ name, image }) => (image ? [`${name} (${image.reference})`] : []));
 }
 
 /** `NAME (IMAGE)` of each container. */

@@ -72,8 +72,8 @@ function referencesOf(place: Place, manifests: Manifests): Reference[] {
 function ofContainer({ env, envFrom }: Container): Reference[] {
   return [
     ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
-    ...envFrom.flatMap(({ secretRef }) => (secretRef === undefined ? [] : { ...secretRef, key: '' })),
-  ].map(({ name, key, optional: isOptional = false }) => ({ name, key, isOptional }));
+    ...envFrom.flatMap(({ secretRef }) => (secretRef ? { ...secretRef, key: '' } : [])),
+  ].map(({ name, key, optional }) => ({ name, key, isOptional: optional === true }));
 }
 
 function ofVolume({ secret: whole, projected }: Volume): Reference[] {

@@ -1,37 +1,31 @@
 import { z } from 'zod';
+import { listOf } from './object.ts';
 
-const key = z.looseObject({ name: z.string(), key: z.string(), optional: z.boolean().optional() });
+const key = z.looseObject({ name: z.string(), key: z.string(), optional: z.boolean().nullish() });
 /** A container as a template of pods says it. */
 export const container = z.looseObject({
   name: z.string(),
   image: z.string().optional(),
-  ports: z.array(z.looseObject({ name: z.string().optional(), containerPort: z.int() })).default([]),
-  env: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        valueFrom: z.looseObject({ secretKeyRef: key.optional() }).optional(),
-      }),
-    )
-    .default([]),
-  envFrom: z
-    .array(
-      z.looseObject({
-        secretRef: z.looseObject({ name: z.string(), optional: z.boolean().optional() }).optional(),
-      }),
-    )
-    .default([]),
-  volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).default([]),
+  ports: listOf(z.looseObject({ name: z.string().nullish(), containerPort: z.int() })),
+  env: listOf(
+    z.looseObject({ name: z.string(), valueFrom: z.looseObject({ secretKeyRef: key.nullish() }).nullish() }),
+  ),
+  envFrom: listOf(
+    z.looseObject({
+      secretRef: z.looseObject({ name: z.string(), optional: z.boolean().nullish() }).nullish(),
+    }),
+  ),
+  volumeMounts: listOf(z.looseObject({ name: z.string(), mountPath: z.string() })),
   readinessProbe: z
     .looseObject({
       httpGet: z
         .looseObject({
-          path: z.string().optional(),
-          port: z.union([z.int(), z.string()]).optional(),
-          scheme: z.string().optional(),
+          path: z.string().nullish(),
+          port: z.union([z.int(), z.string()]).nullish(),
+          scheme: z.string().nullish(),
         })
-        .optional(),
+        .nullish(),
     })
-    .optional(),
+    .nullish(),
 });
 export type Container = z.infer<typeof container>;

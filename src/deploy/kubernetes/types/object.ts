@@ -21,6 +21,14 @@ export type AnyObject = z.infer<typeof anyObject>;
 /** An item of a list has no kind of its own. */
 export const item = z.looseObject({ metadata });
 
+/** A list that may be left out, or be null: an API server takes both for an empty one. */
+export function listOf<T extends z.ZodType>(one: T) {
+  return z
+    .array(one)
+    .nullish()
+    .transform((found) => found ?? []);
+}
+
 export const condition = z.looseObject({
   type: z.string(),
   status: z.string(),

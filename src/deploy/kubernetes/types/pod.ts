@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { container } from './container.ts';
-import { condition, item } from './object.ts';
+import { condition, item, listOf } from './object.ts';
 
 /** What is taken of a Secret that becomes files: the keys that are named, all of them where none is. */
 const taken = {
@@ -14,7 +14,7 @@ const taken = {
  */
 const volume = z.looseObject({
   name: z.string(),
-  image: z.looseObject({ reference: z.string().optional() }).optional(),
+  image: z.looseObject({ reference: z.string().nullish() }).nullish(),
   secret: z.looseObject({ secretName: z.string(), ...taken }).nullish(),
   projected: z
     .looseObject({
@@ -28,8 +28,8 @@ export type Volume = z.infer<typeof volume>;
 
 export const podSpec = z.looseObject({
   containers: z.array(container),
-  initContainers: z.array(container).default([]),
-  volumes: z.array(volume).default([]),
+  initContainers: listOf(container),
+  volumes: listOf(volume),
 });
 export type PodSpec = z.infer<typeof podSpec>;
 
