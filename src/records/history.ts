@@ -20,10 +20,7 @@ export function lastServed(history: readonly Event[]): Digest | undefined {
   return history.reduce<Digest | undefined>((served, event) => servedAfter(event) ?? served, undefined);
 }
 
-/**
- * Where a release serves, by the history's word; empty where that tells nothing. A failed deploy of another one, which may have
- * another address, tells less than the one that made it live.
- */
+/** Where a release serves, by the history's word, empty if it has none: by its own deploy before a failed one of another address. */
 export function endpointOf(history: readonly Event[], served: Digest | undefined): string {
   const events = history.filter((event) => servedAfter(event) === served);
   return (events.findLast(({ release }) => release === served) ?? events.at(-1))?.endpoint ?? '';
