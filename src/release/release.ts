@@ -1,7 +1,6 @@
 import type { Digest } from '../lib/digest.ts';
 import { UserError, userErrors } from '../lib/errors.ts';
 import { canonicalBytes, type JsonObject } from '../lib/json.ts';
-import type { Descriptor } from '../records/oci.ts';
 import { modelPackage } from '../records/package.ts';
 import { CONFIG_LAYER, release } from '../records/release.ts';
 import { source } from '../records/source.ts';
@@ -13,7 +12,7 @@ import { getServer } from '../store/programs.ts';
 import { getRecord, layer, putRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { type Comparison, gateProblems, holdGates } from './gate.ts';
-import type { ManifestRequest } from './kubernetes/request.ts';
+import { manifestLayers } from './kubernetes/manifests.ts';
 import { type Notes, notesOf } from './notes.ts';
 import { type Model, modelOf, type Parts, readParts } from './parts.ts';
 import { problemsOf } from './problems.ts';
@@ -79,7 +78,7 @@ export async function makeRelease(request: ReleaseRequest): Promise<Released> {
   const made = { name, environment, server: serverDigest, config: values, ...settingsOf(file.value) };
   const { package: packaged } = model;
   const place = file.place;
-  const manifests = await manifestsOf({ commit, config: made, server, package: packaged, store, place });
+  const manifests = await manifestLayers({ commit, config: made, server, package: packaged, store, place });
   const known = await store.children(packaged.digest);
   const blob = await store.write({ bytes: canonicalBytes(values) });
   const released = await putRecord(store, release, {
@@ -93,13 +92,6 @@ export async function makeRelease(request: ReleaseRequest): Promise<Released> {
     made: { ...model, release: released, commits: [commit.id] },
     unchanged: known.includes(released.digest),
   };
-}
-
-/** A cluster's manifests; of a machine, none, and their code is not loaded. */
-async function manifestsOf(request: ManifestRequest): Promise<Descriptor[]> {
-  if (request.config.target.kind !== 'kubernetes') return [];
-  const { manifestLayers } = await import('./kubernetes/manifests.ts');
-  return manifestLayers(request);
 }
 
 function serverOf({ package: { digest }, facts }: Model, project: string): Digest {
