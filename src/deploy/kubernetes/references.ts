@@ -77,10 +77,10 @@ function ofContainer({ env, envFrom }: Container): Reference[] {
 }
 
 function ofVolume({ secret: whole, projected }: Volume): Reference[] {
-  const sources = projected?.sources?.flatMap(({ secret: source }) => source ?? []) ?? [];
+  const sources = projected?.sources.flatMap(({ secret: source }) => source ?? []) ?? [];
   return [...(whole ? [{ ...whole, name: whole.secretName }] : []), ...sources].flatMap(
     ({ name, items, optional }) =>
-      (items?.length ? items : [{ key: '' }]).map(({ key }) => ({
+      (items.length > 0 ? items : [{ key: '' }]).map(({ key }) => ({
         name,
         key,
         isOptional: optional === true,

@@ -1,21 +1,21 @@
 import { z } from 'zod';
-import { listOf } from './object.ts';
+import { listOrNull } from './object.ts';
 
 const key = z.looseObject({ name: z.string(), key: z.string(), optional: z.boolean().nullish() });
 /** A container as a template of pods says it. */
 export const container = z.looseObject({
   name: z.string(),
   image: z.string().optional(),
-  ports: listOf(z.looseObject({ name: z.string().nullish(), containerPort: z.int() })),
-  env: listOf(
+  ports: listOrNull(z.looseObject({ name: z.string().nullish(), containerPort: z.int() })),
+  env: listOrNull(
     z.looseObject({ name: z.string(), valueFrom: z.looseObject({ secretKeyRef: key.nullish() }).nullish() }),
   ),
-  envFrom: listOf(
+  envFrom: listOrNull(
     z.looseObject({
       secretRef: z.looseObject({ name: z.string(), optional: z.boolean().nullish() }).nullish(),
     }),
   ),
-  volumeMounts: listOf(z.looseObject({ name: z.string(), mountPath: z.string() })),
+  volumeMounts: listOrNull(z.looseObject({ name: z.string(), mountPath: z.string() })),
   readinessProbe: z
     .looseObject({
       httpGet: z

@@ -22,7 +22,7 @@ export type AnyObject = z.infer<typeof anyObject>;
 export const item = z.looseObject({ metadata });
 
 /** A list that may be left out, or be null: an API server takes both for an empty one. */
-export function listOf<T extends z.ZodType>(one: T) {
+export function listOrNull<T extends z.ZodType>(one: T) {
   return z
     .array(one)
     .nullish()

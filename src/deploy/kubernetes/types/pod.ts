@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { container } from './container.ts';
-import { condition, item, listOf } from './object.ts';
+import { condition, item, listOrNull } from './object.ts';
 
 /** What is taken of a Secret that becomes files: the keys that are named, all of them where none is. */
 const taken = {
-  items: z.array(z.looseObject({ key: z.string() })).nullish(),
+  items: listOrNull(z.looseObject({ key: z.string() })),
   optional: z.boolean().nullish(),
 };
 
@@ -18,9 +18,7 @@ const volume = z.looseObject({
   secret: z.looseObject({ secretName: z.string(), ...taken }).nullish(),
   projected: z
     .looseObject({
-      sources: z
-        .array(z.looseObject({ secret: z.looseObject({ name: z.string(), ...taken }).nullish() }))
-        .nullish(),
+      sources: listOrNull(z.looseObject({ secret: z.looseObject({ name: z.string(), ...taken }).nullish() })),
     })
     .nullish(),
 });
@@ -28,8 +26,8 @@ export type Volume = z.infer<typeof volume>;
 
 export const podSpec = z.looseObject({
   containers: z.array(container),
-  initContainers: listOf(container),
-  volumes: listOf(volume),
+  initContainers: listOrNull(container),
+  volumes: listOrNull(volume),
 });
 export type PodSpec = z.infer<typeof podSpec>;
 
