@@ -44,7 +44,6 @@ export async function* follow<T extends Named>(
         const one = schema.parse(object);
         if (type === 'DELETED') found.delete(one.metadata.name);
         else found.set(one.metadata.name, one);
-        lost = { begin: performance.now(), attempt: 0 };
         yield [...found.values()];
       }
       lost = { begin: performance.now(), attempt: 0 };
