@@ -42,9 +42,10 @@ export function askPods(
         path: `${podsPath(place)}/${name}:${portOf(services, one)}/proxy${wanted.path}`,
         isPassedOn: true,
       });
-      const there = isUnasked(answer) ? await podsOf(place, manifests) : [one];
+      const said = insteadOfServer(answer);
+      const there = said === undefined ? [one] : await podsOf(place, manifests);
       if (there.some(({ metadata }) => metadata.name === name))
-        return checked(answer, `pod ${name}`, release);
+        return checked(answer, said, `pod ${name}`, release);
       const ready = there.filter(isReady);
       pods = ready.length > 0 ? ready : await wait();
     }
@@ -58,25 +59,32 @@ export function askService({ api, namespace }: Place, { services }: Manifests, r
   const port = service?.spec.ports[0]?.port ?? 80;
   return async (wanted) => {
     const path = `/api/v1/namespaces/${namespace}/services/${name}:${port}/proxy${wanted.path}`;
-    return checked(await api.send({ ...wanted, path, isPassedOn: true }), `Service ${name}`, release);
+    const answer = await api.send({ ...wanted, path, isPassedOn: true });
+    return checked(answer, insteadOfServer(answer), `Service ${name}`, release);
   };
 }
 
 /**
  * The answer, when it is a server's.
+ * @param said what the API server has answered in its place
  * @param release which one the server has to be; undefined where any may answer
  */
-function checked(answer: HttpAnswer, who: string, release: Digest | undefined): HttpAnswer {
-  if (isUnasked(answer)) throw new MachineError(`${who}: ${statusOf(answer)?.message}`);
+function checked(
+  answer: HttpAnswer,
+  said: ReturnType<typeof insteadOfServer>,
+  who: string,
+  release: Digest | undefined,
+): HttpAnswer {
+  if (said !== undefined) throw new MachineError(`${who}: ${said.message}`);
   const found = answer.headers[RELEASE_HEADER];
   if (release !== undefined && found !== undefined && found !== release)
     throw new Refused(`${who} says that it is release ${String(found)}, and should be ${release}`);
   return answer;
 }
 
-/** Whether the API server itself has answered, in the place of a server. */
-function isUnasked(answer: HttpAnswer): boolean {
-  return statusOf(answer) !== undefined && answer.headers[RELEASE_HEADER] === undefined;
+/** What the API server itself has answered in the place of a server; undefined where that one was asked. */
+function insteadOfServer(answer: HttpAnswer): ReturnType<typeof statusOf> {
+  return answer.headers[RELEASE_HEADER] === undefined ? statusOf(answer) : undefined;
 }
 
 /** Where the public Service sends requests in a pod. */
