@@ -4,7 +4,7 @@ import { hideSecrets } from '../lib/hide.ts';
 import { release } from '../records/release.ts';
 import { getRecord } from '../store/records.ts';
 import { finish } from './finish.ts';
-import { keptByTarget, knownOf } from './hidden.ts';
+import { keptByTarget, knownOfEarlier } from './hidden.ts';
 import { readParts, readProbes } from './parts.ts';
 import { isLive, type Plan } from './plan.ts';
 import { recording } from './record.ts';
@@ -23,7 +23,7 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
   const hidden = [
     ...Object.values(secrets),
     ...(await keptByTarget(site, wanted, deps)),
-    ...(await knownOf(site, last, deps)),
+    ...(await knownOfEarlier(site, last, deps)),
   ];
   const probesOf = readOnce((digest) => readProbes(site.records, digest));
   // A bad golden request is told before anything is started.

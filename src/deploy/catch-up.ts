@@ -3,7 +3,7 @@ import { hideSecrets } from '../lib/hide.ts';
 import { release } from '../records/release.ts';
 import { historyOf } from '../store/history.ts';
 import { getRecord } from '../store/records.ts';
-import { knownOf } from './hidden.ts';
+import { knownOf, knownOfEarlier } from './hidden.ts';
 import type { Hold, Journal, Memory } from './ledger.ts';
 import { readProbes } from './parts.ts';
 import { onlyLive } from './plan.ts';
@@ -34,8 +34,8 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
     const probesOf = (digest: Journal['release']) => readProbes(site.records, digest);
     // What the killed deploy was given is most likely given to this one, too.
     const hidden = [
-      ...(await knownOf(site, found.digest, deps)),
-      ...(await knownOf(site, journal.before, deps)),
+      ...(await knownOf(site, found, deps)),
+      ...(await knownOfEarlier(site, journal.before, deps)),
     ];
     const hide = hideSecrets(hidden);
     const came = await recover(journal, target, probesOf, { log: deps.log, hide });

@@ -16,16 +16,23 @@ export async function keptByTarget(
   return Object.values(values);
 }
 
-/** The values that a release from before may say, as far as this step or the target has them: it is asked, too. */
+/** The values of a release's secrets, as far as this step or the target has them. */
 export async function knownOf(
+  site: Site,
+  release: Stored<ReleaseConfig>,
+  deps: Pick<DeployDeps, 'env' | 'mask'>,
+): Promise<string[]> {
+  const given = release.config.secrets.flatMap((name) => deps.env[name] || []);
+  return [...given, ...(await keptByTarget(site, release, deps).catch(() => []))];
+}
+
+/** The same of a release from before, which is asked, too; none of one that cannot be read. */
+export async function knownOfEarlier(
   site: Site,
   digest: Digest | null | undefined,
   deps: Pick<DeployDeps, 'env' | 'mask' | 'store'>,
 ): Promise<string[]> {
   if (digest === null || digest === undefined) return [];
-  // A release that cannot be read is not asked for more than its own word.
   const found = await getRecord([site.records, deps.store], release, digest).catch(() => undefined);
-  if (found === undefined) return [];
-  const given = found.config.secrets.flatMap((name) => deps.env[name] || []);
-  return [...given, ...(await keptByTarget(site, found, deps).catch(() => []))];
+  return found === undefined ? [] : knownOf(site, found, deps);
 }
