@@ -35,7 +35,8 @@ const server = createServer(async (request, answer) => {
     case '/ready':
       return MODE === 'hangs' ? undefined : json({});
     case '/sum': {
-      if (MODE === 'tires' && ++asked > 3) return json({ error: `tired of ${process.env.API_KEY}` }, 500);
+      if (MODE === 'tires' && ++asked > 3)
+        return json({ error: `tired of ${process.env.API_KEY ?? 'numbers'}` }, 500);
       if (MODE === 'stalls' && ++asked > 1) return;
       const sum = JSON.parse(text).numbers.reduce((a, b) => a + b, Number(OFFSET));
       return json({ sum, extra: release });

@@ -72,7 +72,8 @@ describe('a training that is interrupted', () => {
     expect(machine.log.warnings.join('\n')).toMatch(
       /checkpoint step-5 is damaged.*passed over for the one before/,
     );
-    expect(last.run.config.segments.at(-1)).toMatchObject({ resumedFrom: { name: 'step-2' } });
+    // One that came between is durable, too, where the machine is slow enough to have seen it.
+    expect(last.run.config.segments.at(-1)?.resumedFrom?.name).toMatch(/^step-[234]$/);
     expect(await machine.output(last, 'model')).toBe('model of 6\n');
   });
 
