@@ -82,9 +82,7 @@ serve: {}
     const at = (place: string): string =>
       lines.find((line) => line.startsWith(`  - trainyard.yml:${place}:`)) ?? lines.join('\n');
     expect(at('1:7')).toMatch(/name: a name is a lower-case letter or digit/);
-    expect(at('3:3')).toMatch(
-      /trainer: unknown key "sources"; allowed are source, python, image, command, params/,
-    );
+    expect(at('3:3')).toMatch(/trainer: unknown key "sources"; allowed are source, python, command, params/);
     expect(at('4:11')).toMatch(/trainer\.source: expected array, received string$/);
     expect(at('5:44')).toMatch(/trainer\.python: unknown key "locks"; allowed are requirements$/);
     expect(at('6:12')).toMatch(/trainer\.command: ">" needs a shell, and there is none/);
@@ -122,13 +120,15 @@ serve: {}
     [
       'python: {requirements: requirements.txt}\n  command',
       'command',
-      /trainyard\.yml:3:3: trainer: give either python or image/,
+      /trainyard\.yml:3:3: trainer\.python: missing/,
     ],
     [
       '{requirements: requirements.txt}',
       '{requirements: requirements.txt}\n  image: x@sha256:1',
-      /an image pinned by digest/,
+      /trainer: unknown key "image"/,
     ],
+    ['python: {requirements: serve.txt}', 'image: x@sha256:1', /an image pinned by digest/],
+    ['  python: {requirements: serve.txt}\n', '', /server: give python, .* or image, .* or both/],
     ['python train.py ${params}', 'python "train.py', /a quote is not closed/],
     [
       'files: [model.onnx]',

@@ -8,6 +8,7 @@ import { type Registry, startRegistry } from '../support/registry.ts';
 import { digestIn, openWorkshop, refusalOf, testJob, type Workshop } from '../support/workshop.ts';
 
 const IMAGE = `ghcr.io/acme/server@sha256:${'5'.repeat(64)}`;
+const PYTHON = 'python: {requirements: serve.txt}';
 const TARGET = `target:
   kind: kubernetes
   namespace: ml
@@ -26,8 +27,7 @@ beforeAll(async () => {
   location = `oci://${registry.host}/acme/toy`;
   shop = await openWorkshop();
   store = await testJob(shop.repository.folder).openStore(location, 'store');
-  await shop.repository.edit('trainyard.yml', '{requirements: serve.txt}', '{requirements: other.txt}');
-  await shop.repository.edit('trainyard.yml', 'python: {requirements: other.txt}', `image: ${IMAGE}`);
+  await shop.repository.edit('trainyard.yml', PYTHON, `${PYTHON}\n  image: ${IMAGE}`);
   await shop.repository.edit('trainyard.yml', 'card: MODEL.md}', 'card: MODEL.md, image: true}');
   await shop.repository.commit({ 'environments/cluster.yml': TARGET });
   made = await shop.trained();
@@ -39,7 +39,7 @@ afterAll(async () => {
 
 const inputs = () => ({ store: location, environment: 'cluster' });
 
-test('a package with an image is released with its manifests, the same again and again', async () => {
+test('a package with an image is released with its manifests, the same again and again, and for a machine, too', async () => {
   const packaged = await shop.package(made.built, made.run, { store: location });
   const of = digestIn(packaged.outputs, 'package');
   const { outputs, summary } = await shop.release(of, inputs());
@@ -58,6 +58,17 @@ test('a package with an image is released with its manifests, the same again and
   expect(text).toContain('/trainyard/model/models/model.onnx');
   expect(summary).toContain('kubernetes: namespace <code>&#34;ml&#34;</code>');
   expect(digestIn((await shop.release(of, inputs())).outputs, 'release')).toBe(digest);
+  const onMachine = await shop.release(of, { store: location, environment: 'staging' });
+  const { config: other, manifest: its } = await getRecord(
+    store,
+    release,
+    digestIn(onMachine.outputs, 'release'),
+  );
+  expect([other.target.kind, other.server, its.subject]).toEqual([
+    'process',
+    config.server,
+    manifest.subject,
+  ]);
 }, 60_000);
 
 test('a store that is a folder is refused with its place, before anything is written', async () => {
@@ -67,6 +78,14 @@ test('a store that is a folder is refused with its place, before anything is wri
     /^the release cannot run on Kubernetes: environments\/cluster\.yml:2:9: pods pull the model from a registry, and the store is .*yard/,
   );
   expect(await shop.store.names('')).toEqual(before);
+});
+
+test('a server in an image alone is refused on a machine', async () => {
+  await shop.repository.edit('trainyard.yml', `  ${PYTHON}\n`, '');
+  const packaged = digestIn((await (await shop.trained()).pack()).outputs, 'package');
+  expect(await refusalOf(shop.release(packaged, { environment: 'staging' }))).toMatch(
+    /environments\/staging\.yml:1:16: a machine runs a Python environment, .* give server\.python in trainyard\.yml, too/,
+  );
 });
 
 test('what the target does not know is told with its place', async () => {

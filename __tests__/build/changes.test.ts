@@ -18,16 +18,11 @@ async function trainer(files: Files, directory = '.', requirements = ''): Promis
   return { store, trainer: await putTrainer(store, files, { directory }, requirements) };
 }
 
-async function lockOf(text: string) {
-  const { digest } = await store.write({ bytes: Buffer.from(text) });
-  return { lock: digest, project: digest };
-}
-
-/** A trainer of a lock of uv, or of an image. */
-async function inEnvironment(uv: string | undefined, image = ''): Promise<Placed> {
+/** A trainer of a lock of uv. */
+async function inEnvironment(uv: string): Promise<Placed> {
   const placed = await trainer({});
-  const environment: ProgramEnvironment =
-    uv === undefined ? { kind: 'image', image } : { kind: 'uv', ...(await lockOf(uv)), groups: [] };
+  const { digest } = await store.write({ bytes: Buffer.from(uv) });
+  const environment: ProgramEnvironment = { kind: 'uv', lock: digest, project: digest, groups: [] };
   return { store, trainer: { ...placed.trainer, config: { ...placed.trainer.config, environment } } };
 }
 
@@ -53,15 +48,10 @@ test('packages of requirements: extras, markers, comments and hashes are none', 
   expect(await changedPackages(after, after)).toEqual([]);
 });
 
-test('packages of a lock of uv, one of them in two versions; and images', async () => {
+test('packages of a lock of uv, one of them in two versions', async () => {
   const entry = (name: string, version: string): string =>
     `[[package]]\nname = "${name}"\nversion = "${version}"\n\n`;
   const before = await inEnvironment(`version = 1\n\n${entry('numpy', '1.0')}${entry('torch', '2.0')}`);
   const after = await inEnvironment(`version = 1\n\n${entry('numpy', '1.0')}${entry('numpy', '2.0')}`);
   expect(await changedPackages(before, after)).toEqual(['numpy 1.0 → 1.0 or 2.0', 'torch 2.0 removed']);
-  const images = [
-    await inEnvironment(undefined, 'host/x@sha256:aa'),
-    await inEnvironment(undefined, 'host/x@sha256:bb'),
-  ] as const;
-  expect(await changedPackages(...images)).toEqual(['image host/x@sha256:aa → host/x@sha256:bb']);
 });

@@ -51,22 +51,22 @@ const ELSEWHERE: readonly (readonly [command: string, file: string, says: string
     "skopeo('inspect', '--config', '--raw'",
   ],
   [
-    'oras pull ghcr.io/acme/digits:package-3f3a5d47190d --output model',
+    'oras pull ghcr.io/acme/models/digits:package-3f3a5d47190d --output model',
     PACKAGES,
     "run('oras', 'pull', '--plain-http', `${repository}:${tag}`, '--output'",
   ],
   [
-    'modctl pull ghcr.io/acme/digits:package-3f3a5d47190d --extract-from-remote --extract-dir model',
+    'modctl pull ghcr.io/acme/models/digits:package-3f3a5d47190d --extract-from-remote --extract-dir model',
     PACKAGES,
     "['pull', '--plain-http', '--extract-from-remote', '--extract-dir'",
   ],
   [
-    'crane export ghcr.io/acme/digits:image-3f3a5d47190d - | tar -x',
+    'crane export ghcr.io/acme/models/digits:image-3f3a5d47190d - | tar -x',
     PACKAGES,
     "run('crane', 'export', ...platform, name, '-')",
   ],
   [
-    'skopeo copy docker://ghcr.io/acme/digits:image-3f3a5d47190d oci:model',
+    'skopeo copy docker://ghcr.io/acme/models/digits:image-3f3a5d47190d oci:model',
     PACKAGES,
     "run('skopeo', ...one, `docker://${name}`, `oci:",
   ],
@@ -74,6 +74,20 @@ const ELSEWHERE: readonly (readonly [command: string, file: string, says: string
     'kubectl get deployments,services,pods --namespace ml --selector trainyard.dev/project=digits --label-columns trainyard.dev/release',
     CLUSTER,
     "'--selector', 'trainyard.dev/project=toy', '--label-columns', 'trainyard.dev/release'",
+  ],
+  // An administrator's, each a line of a block that is typed as a whole.
+  ...[
+    'kubectl apply --filename trainyard-rights.yaml',
+    'kubectl config view --raw --minify --flatten > kubeconfig',
+    'token=$(kubectl create token trainyard --namespace ml --duration 720h)',
+    'kubectl config --kubeconfig kubeconfig set-credentials trainyard --token "$token"',
+    'kubectl config --kubeconfig kubeconfig set-context --current --user trainyard --namespace ml',
+    'kubectl config --kubeconfig kubeconfig view --raw --minify',
+  ].map((command) => [command, CLUSTER, "typed('kubectl create token trainyard')"] as const),
+  [
+    'kubectl create secret generic ghcr --namespace ml --type kubernetes.io/dockerconfigjson --from-file .dockerconfigjson="$HOME/.docker/config.json"',
+    CLUSTER,
+    "typed('kubectl create secret generic ghcr')",
   ],
 ];
 

@@ -1,7 +1,9 @@
 /** What docs/kubernetes.md shows, in a real cluster: the rights are enough, the manifests are taken, and the command finds them. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { hexOf } from '../../src/lib/digest.ts';
@@ -19,14 +21,17 @@ const ACCOUNT = 'system:serviceaccount:ml:trainyard';
 let cluster: Cluster;
 let folder: string;
 let store: Store;
+/** The kubeconfig that the document makes: it has the rights of its account, and no others. */
+let restricted: string;
 beforeAll(async () => {
   cluster = await startCluster();
   folder = await mkdtemp(join(tmpdir(), 'trainyard-shown-'));
   store = clusterStore(cluster);
   await cluster.kubectl('create', 'namespace', NAMESPACE);
-  const file = join(folder, 'rights.yaml');
-  await writeFile(file, shown('trainyard-rights.yaml'));
-  await cluster.kubectl('apply', '--filename', file);
+  await writeFile(join(folder, 'trainyard-rights.yaml'), shown('trainyard-rights.yaml'));
+  const said = await typed('kubectl create token trainyard');
+  restricted = join(folder, 'restricted');
+  await writeFile(restricted, said.slice(said.indexOf('apiVersion:')), { mode: 0o600 });
 }, 1_800_000);
 afterAll(async () => {
   await cluster.close();
@@ -40,19 +45,16 @@ function shown(name: string): string {
   return block.text;
 }
 
-/** A kubeconfig that has the rights of the document's account, and no others. */
-async function restricted(): Promise<string> {
-  const config = z
-    .looseObject({ users: z.array(z.looseObject({ user: z.looseObject({}) })) })
-    .parse(JSON.parse(await readFile(cluster.kubeconfig, 'utf8')));
-  const users = config.users.map((one) => ({ ...one, user: { ...one.user, as: ACCOUNT } }));
-  const path = join(folder, 'kubeconfig');
-  await writeFile(path, JSON.stringify({ ...config, users }), { mode: 0o600 });
-  return path;
+/** What an administrator is told who types the commands of the document's block that holds a text. */
+async function typed(part: string): Promise<string> {
+  const block = blocksOf('docs/kubernetes.md').find(({ text }) => text.includes(part));
+  const script = `set -euo pipefail\n${block?.text}`;
+  const env = { ...process.env, ...cluster.env, HOME: folder };
+  return (await promisify(execFile)('bash', ['-c', script], { cwd: folder, env })).stdout;
 }
 
 test('The rights are enough to go live, to be followed by another release, and to be refused', async () => {
-  const env = { KUBECONFIG: await restricted(), API_KEY: 'a key of the test' };
+  const env = { KUBECONFIG: restricted, API_KEY: 'a key of the test' };
   const on = { namespace: NAMESPACE };
   const choices = { environment: 'rights', on, secrets: ['API_KEY'] };
   const one = await putModel(cluster, store, choices);
@@ -74,6 +76,19 @@ test('The rights are enough to go live, to be followed by another release, and t
   for (const name of [`deployment.apps/toy-rights-${short}`, 'service/toy-rights', `pod/toy-rights-${short}`])
     expect(lines.filter((line) => line.startsWith(name) && line.endsWith(short))).toHaveLength(1);
 }, 180_000);
+
+test('They are those of the account alone, and the Secret for nodes is one', async () => {
+  expect(await readFile(restricted, 'utf8')).toMatch(/token: /);
+  expect(await readFile(restricted, 'utf8')).not.toMatch(/client-key|password/);
+  await mkdir(join(folder, '.docker'));
+  await writeFile(join(folder, '.docker', 'config.json'), '{"auths": {}}');
+  expect(await typed('kubectl create secret generic ghcr')).toContain('secret/ghcr created');
+  const found = await cluster.kubectl('get', 'secret', 'ghcr', '--namespace', NAMESPACE, '--output', 'json');
+  expect(JSON.parse(found)).toMatchObject({
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': Buffer.from('{"auths": {}}').toString('base64') },
+  });
+}, 60_000);
 
 test('They are not enough for what a release has no business with', async () => {
   const may = (...what: string[]): Promise<string> =>
@@ -98,7 +113,7 @@ test('The manifests of one’s own go live', async () => {
     secrets: ['API_KEY'],
     commit: await openCommit(repository.folder, '.'),
   });
-  const env = { KUBECONFIG: await restricted(), API_KEY: 'a key of the test' };
+  const env = { KUBECONFIG: restricted, API_KEY: 'a key of the test' };
   const { rollout } = await deployTo(cluster, store, release, { env });
   expect(rollout).toMatchObject({ outcome: 'live', before: null });
 }, 120_000);

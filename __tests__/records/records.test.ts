@@ -103,7 +103,7 @@ describe('a training id', () => {
 
   test.each([
     { source: digest('e') },
-    { environment: { kind: 'image' as const, image: 'x' } },
+    { environment: { kind: 'requirements' as const, lock: digest('f') } },
     { command: ['python train.py'] },
     { params: { epochs: '3', rate: 0.1 } },
     { data: { x: digest('d'), y: digest('c') } },

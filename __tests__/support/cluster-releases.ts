@@ -2,7 +2,7 @@
 import { putImage } from '../../src/package/image.ts';
 import type { Stored } from '../../src/records/kind.ts';
 import { modelPackage } from '../../src/records/package.ts';
-import { type ProgramConfig, program, type ServerConfig, SOURCE_LAYER } from '../../src/records/program.ts';
+import { type ProgramConfig, program, type ServerConfig } from '../../src/records/program.ts';
 import { type ReleaseConfig, release } from '../../src/records/release.ts';
 import type { KubernetesTarget } from '../../src/records/target.ts';
 import { manifestLayers } from '../../src/release/kubernetes/manifests.ts';
@@ -78,7 +78,7 @@ async function withImage(
   image: string | undefined,
 ): Promise<Stored<ServerConfig>> {
   if (image === undefined) return server;
-  const config: ServerConfig = { ...server.config, environment: { kind: 'image', image } };
-  const layers = server.manifest.layers.filter(({ mediaType }) => mediaType === SOURCE_LAYER);
+  const config: ServerConfig = { ...server.config, image };
+  const { layers } = server.manifest;
   return { ...(await putRecord<ProgramConfig>(store, program, { config, layers })), config };
 }

@@ -97,14 +97,6 @@ describe('a trainer that cannot be used', () => {
       new RegExp(`program's source .*: ".*" ${why}.*; build does not write such an archive; build it again$`),
     );
   });
-
-  test('needs a container', async () => {
-    const { config, manifest } = await putTrainer(machine.handoff, TOUCH);
-    const environment = { kind: 'image' as const, image: `h/i@${digestOf(Buffer.from(''))}` };
-    const record = { config: { ...config, environment }, layers: manifest.layers };
-    const { digest } = await putRecord(machine.handoff, program, record);
-    await expectRefusal(trainDigest(digest), /containers are not supported yet; give python: /);
-  });
 });
 
 describe('what a trainer is called with', () => {

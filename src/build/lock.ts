@@ -5,8 +5,6 @@ import type { ProgramEnvironment } from '../records/program.ts';
 import { type Commit, readProjectFile } from '../source/commit.ts';
 import type { Project } from '../source/project.ts';
 
-type Part = Project['trainer'] | NonNullable<Project['server']>;
-
 /** A lock file, or what one needs beside it. */
 export interface LockFile {
   readonly name: string;
@@ -16,9 +14,8 @@ export interface LockFile {
 /** Reads a program's lock files, and says how its environment is made of them. */
 export async function readEnvironment(
   commit: Commit,
-  { python, image }: Part,
+  python: Project['trainer']['python'],
 ): Promise<{ environment: ProgramEnvironment; locks: LockFile[] }> {
-  if (python === undefined) return { environment: { kind: 'image', image: image ?? '' }, locks: [] };
   if ('requirements' in python) {
     const lock = await lockFile(commit, python.requirements);
     refuseUnpinned(posix.join(commit.project, python.requirements), lock.bytes.toString('utf8'));

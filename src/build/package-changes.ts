@@ -1,4 +1,3 @@
-import type { ProgramEnvironment } from '../records/program.ts';
 import { readBytes } from '../store/records.ts';
 import type { Placed } from './file-changes.ts';
 
@@ -25,8 +24,7 @@ const FORMS: Readonly<Record<'requirements' | 'uv', RegExp>> = {
 };
 
 async function packagesOf({ trainer, store }: Placed): Promise<Map<string, string>> {
-  const environment: ProgramEnvironment = trainer.config.environment;
-  if (environment.kind === 'image') return new Map([['image', environment.image]]);
+  const { environment } = trainer.config;
   const lock = (await readBytes(store, environment.lock)).toString();
   const found = new Map<string, string>();
   for (const [, name = '', version = ''] of lock.matchAll(FORMS[environment.kind])) {

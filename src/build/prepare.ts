@@ -28,12 +28,14 @@ export async function prepareTrainer(
   hub: () => Promise<Hub>,
 ): Promise<Prepared<TrainerConfig>> {
   const { part } = selected;
-  const { common, ...files } = await prepareCommon(commit, file, selected);
+  const { environment, locks } = await readEnvironment(commit, part.python);
+  const { common, archive } = await prepareCommon(commit, file, selected);
   const params = await readParams(commit, file);
   resolveParams(params, part.smoke?.params ?? {}, file.place(['trainer', 'smoke', 'params']));
   const config: TrainerConfig = {
     role: 'trainer',
     ...common,
+    environment,
     params,
     data: await pinData(commit, file, hub),
     env: part.env,
@@ -49,7 +51,7 @@ export async function prepareTrainer(
   };
   checkPlaceholders(config, file.place(['trainer', 'command']));
   checkLauncher(config, file.place(['trainer', 'command']));
-  return { config, ...files };
+  return { config, archive, locks };
 }
 
 /** Reads the server of a commit. @throws UserError for a file or a value that cannot be used */
@@ -59,11 +61,14 @@ export async function prepareServer(
   selected: Selected<'server'>,
 ): Promise<Prepared<ServerConfig>> {
   const { part } = selected;
-  const { common, ...files } = await prepareCommon(commit, file, selected);
+  const python = part.python && (await readEnvironment(commit, part.python));
+  const { common, archive } = await prepareCommon(commit, file, selected);
   const schema = await readConfigSchema(commit, file);
   const config: ServerConfig = {
     role: 'server',
     ...common,
+    ...(python !== undefined && { environment: python.environment }),
+    ...(part.image !== undefined && { image: part.image }),
     ready: part.ready,
     readyTimeoutSeconds: part['ready-timeout'],
     tolerance: part.tolerance,
@@ -71,7 +76,7 @@ export async function prepareServer(
     ...(schema !== undefined && { config: schema }),
   };
   checkPlaceholders(config, file.place(['server', 'command']));
-  return { config, ...files };
+  return { config, archive, locks: python?.locks ?? [] };
 }
 
 async function prepareCommon(
@@ -79,11 +84,6 @@ async function prepareCommon(
   { value }: YamlFile<Project>,
   { part, files }: Selected<'trainer' | 'server'>,
 ) {
-  const { environment, locks } = await readEnvironment(commit, part);
   const { tar, directory } = await packArchive(commit, files);
-  return {
-    common: { name: value.name, directory, command: part.command, environment },
-    archive: tar,
-    locks,
-  };
+  return { common: { name: value.name, directory, command: part.command }, archive: tar };
 }

@@ -4,11 +4,10 @@ import { defineKind } from './kind.ts';
 import { insidePath, projectName, variableName } from './names.ts';
 import { digest } from './oci.ts';
 
-/** The interpreter's packages, pinned: a lock file, by digest, or a container image. */
+/** The interpreter's packages, pinned by the digest of a lock file. */
 export const programEnvironment = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('requirements'), lock: digest }),
   z.strictObject({ kind: z.literal('uv'), lock: digest, project: digest, groups: z.array(z.string()) }),
-  z.strictObject({ kind: z.literal('image'), image: z.string() }),
 ]);
 export type ProgramEnvironment = z.infer<typeof programEnvironment>;
 
@@ -51,7 +50,6 @@ const common = {
   name: projectName,
   directory: z.string(),
   command: z.array(z.string()).min(1),
-  environment: programEnvironment,
 };
 
 const torchrun = {
@@ -91,6 +89,7 @@ export type CheckpointPolicy = z.infer<typeof checkpointPolicy>;
 export const trainerConfig = z.strictObject({
   role: z.literal('trainer'),
   ...common,
+  environment: programEnvironment,
   /** Defaults; a run may override them by name. */
   params: z.record(z.string(), json),
   data: z.record(z.string(), dataReference),
@@ -112,6 +111,10 @@ export type TrainerConfig = z.infer<typeof trainerConfig>;
 export const serverConfig = z.strictObject({
   role: z.literal('server'),
   ...common,
+  /** What it runs in on a machine; at least one of this and `image` is there. */
+  environment: programEnvironment.optional(),
+  /** The container image that it runs in as a pod, by digest. */
+  image: z.string().optional(),
   ready: z.string().startsWith('/'),
   readyTimeoutSeconds: z.number().positive(),
   /** The name of the trainer's output that holds golden requests. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { textsIn } from '../lib/json.ts';
 import { settingName } from '../records/names.ts';
+import type { ServerConfig } from '../records/program.ts';
 import type { Environment } from '../source/read-environment.ts';
 import type { Configuration } from './resolve.ts';
 import type { ConfigSchema } from './schema.ts';
@@ -11,6 +12,7 @@ export function problemsOf(
   file: Environment,
   resolved: Configuration,
   schema: ConfigSchema | undefined,
+  server: ServerConfig,
 ): string[] {
   const misplaced = misplacedSecrets(file, resolved, schema);
   return [
@@ -18,6 +20,7 @@ export function problemsOf(
     ...misnamed(resolved),
     ...(schema ? undeclared(file, resolved, schema, misplaced) : []),
     ...unreachable(file),
+    ...unservable(file, server),
   ];
 }
 
@@ -92,6 +95,15 @@ function undeclared(
       : [],
   );
   return [...new Set([...mistakes, ...unknown])];
+}
+
+/** A server that does not run where it is meant to; what a pod needs is told with its manifests. */
+function unservable({ value: { target }, place }: Environment, { environment }: ServerConfig): string[] {
+  return target.kind !== 'process' || environment !== undefined
+    ? []
+    : [
+        `${place(['target', 'kind'])}: a machine runs a Python environment, and the server of the package has a container image alone; give server.python in trainyard.yml, too, and package again`,
+      ];
 }
 
 /** Secrets in a place that the target does not reach, and those that are named twice in different ways. */

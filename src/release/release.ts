@@ -58,7 +58,7 @@ export async function makeRelease(request: ReleaseRequest): Promise<Released> {
   const schema = server.config.config && readConfigSchema(server.config.config);
   const config = resolveConfig(file, vars, schema);
   const problems = [
-    ...problemsOf(file, config, schema),
+    ...problemsOf(file, config, schema, server.config),
     ...gateProblems(file, goals, (other) => hasEnvironment(commit, other)),
   ];
   if (problems.length > 0) throw userErrors('the configuration cannot be released', problems);

@@ -31,7 +31,7 @@ const python = z
 const image = z
   .string()
   .regex(/^[^\s@]+@sha256:[0-9a-f]{64}$/, 'an image pinned by digest: HOST/REPO@sha256:…')
-  .describe('A container image instead of python');
+  .describe('The container image that it runs in as a pod; python is for a machine');
 
 const torchrun = strict({
   processes: z.int().positive().optional().describe('Processes of each node; without it one per GPU'),
@@ -57,8 +57,7 @@ export type LauncherSource = z.output<typeof launcher>;
 
 const trainer = strict({
   source: globs,
-  python: python.optional(),
-  image: image.optional(),
+  python,
   command: command.describe(
     'What trains; ${params}, ${params.NAME}, ${data.NAME}, ${output}, ${checkpoints} are expanded, without a shell',
   ),
@@ -179,16 +178,13 @@ export const projectSchema = strict({
       message: `whether more or less of ${best} is better must be said: metrics: {${best}: {goal: maximize}}`,
     });
   }
-  for (const role of ['trainer', 'server'] as const) {
-    const part = context.value[role];
-    if (part !== undefined && (part.python === undefined) === (part.image === undefined)) {
-      context.issues.push({
-        code: 'custom',
-        path: [role],
-        input: part,
-        message: 'give either python or image',
-      });
-    }
+  if (server !== undefined && server.python === undefined && server.image === undefined) {
+    context.issues.push({
+      code: 'custom',
+      path: ['server'],
+      input: server,
+      message: 'give python, to serve on a machine, or image, to serve in a cluster, or both',
+    });
   }
 });
 export type Project = z.infer<typeof projectSchema>;

@@ -1,13 +1,9 @@
-import { UserError } from '../lib/errors.ts';
 import type { Lock } from '../lib/python.ts';
 import type { ProgramEnvironment } from '../records/program.ts';
 import { readBytes } from './records.ts';
 import type { Store } from './store.ts';
 
-/**
- * Reads what a program's environment is made of, verified.
- * @throws UserError for a container image
- */
+/** Reads what a program's environment is made of, verified. */
 export async function readLock(store: Store, environment: ProgramEnvironment): Promise<Lock> {
   switch (environment.kind) {
     case 'requirements':
@@ -21,9 +17,5 @@ export async function readLock(store: Store, environment: ProgramEnvironment): P
         groups,
       };
     }
-    case 'image':
-      throw new UserError(
-        `the program runs in the container image ${environment.image}, and containers are not supported yet; give python: {requirements: …} or {lock: uv.lock} in trainyard.yml instead of image`,
-      );
   }
 }

@@ -43,7 +43,7 @@ describe('a release for a cluster is refused', () => {
     const yard = new LayoutStore(join(folder, 'yard'), '/srv/models');
     expect((await refusal({ image: undefined }, yard)).split('\n')).toEqual([
       'the release cannot run on Kubernetes:',
-      '  - environments/test.yml:target.kind: a pod needs a container image, and the server of the package has a Python environment; give server.image: HOST/REPO@sha256:… instead of server.python in trainyard.yml, and package again',
+      '  - environments/test.yml:target.kind: a pod needs a container image, and the server of the package has a Python environment alone; give server.image: HOST/REPO@sha256:… in trainyard.yml, too, and package again',
       '  - environments/test.yml:target.kind: pods pull the model from a registry, and the store is /srv/models, which no cluster can reach; give input store as oci://HOST/REPOSITORY',
     ]);
   });

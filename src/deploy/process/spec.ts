@@ -26,7 +26,12 @@ export interface SpecDeps {
 export async function makeSpec(parts: Parts, deps: SpecDeps): Promise<ServerSpec> {
   const { release, modelPack, run, server } = parts;
   const { state, secrets, env, log, signal, uv } = deps;
-  const lock = await readLock(state.store, server.config.environment);
+  const { environment } = server.config;
+  if (environment === undefined)
+    throw new UserError(
+      `release ${release.digest} has a server in a container image, which no machine runs here`,
+    );
+  const lock = await readLock(state.store, environment);
   const files = await materialise(state, parts);
   const python = await ensureEnvironment(lock, { folder: state.environments, env, log, signal, uv });
   // Its time says which environments were used last, see prune.

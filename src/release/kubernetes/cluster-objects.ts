@@ -20,8 +20,7 @@ export async function manifestsOf(
   const { config, server, store, commit, place } = request;
   const where = place(['target', 'kind']);
   const problems = checkParts(request).map((problem) => `${where}: ${problem}`);
-  const { environment } = server.config;
-  const serverImage = environment.kind === 'image' ? environment.image : '';
+  const serverImage = server.config.image ?? '';
   if (target.manifests !== undefined) {
     if (problems.length > 0) throw userErrors(REFUSED, problems);
     const images = { server: { value: serverImage }, package: { value: packageOf(request) } };
@@ -51,9 +50,9 @@ export async function manifestsOf(
 /** What the server and the store are, that pods can't do with. */
 function checkParts({ server, store, config }: ManifestRequest): string[] {
   const problems: string[] = [];
-  if (server.config.environment.kind !== 'image')
+  if (server.config.image === undefined)
     problems.push(
-      'a pod needs a container image, and the server of the package has a Python environment; give server.image: HOST/REPO@sha256:… instead of server.python in trainyard.yml, and package again',
+      'a pod needs a container image, and the server of the package has a Python environment alone; give server.image: HOST/REPO@sha256:… in trainyard.yml, too, and package again',
     );
   if (store.client === undefined)
     problems.push(
