@@ -17,6 +17,7 @@ const Inputs = z.record(
     .loose(),
 );
 
+const Concurrency = z.object({ group: z.string() }).loose().optional();
 const Step = z
   .object({ id: z.string().optional(), uses: z.string().optional(), run: z.string().optional(), with: With })
   .loose();
@@ -28,6 +29,7 @@ const Job = z
     with: With,
     secrets: z.unknown().optional(),
     environment: z.unknown().optional(),
+    concurrency: Concurrency,
     permissions: Permissions.optional(),
     'timeout-minutes': z.unknown().optional(),
     steps: z.array(Step).default([]),
@@ -43,6 +45,7 @@ const Workflow = z.object({
   on: z.record(z.string(), z.unknown()),
   permissions: Permissions.optional(),
   env: z.unknown().optional(),
+  concurrency: Concurrency,
   jobs: z.record(z.string(), Job),
 });
 const Action = z.object({
