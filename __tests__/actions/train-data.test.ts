@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { tool } from '../../scripts/tools.ts';
 import { digestOfFiles, Hub, type HubFile } from '../../src/data/hub.ts';
-import { digestOf, hexOf } from '../../src/lib/digest.ts';
+import { cacheKey } from '../../src/data/source.ts';
+import { digestOf } from '../../src/lib/digest.ts';
 import { Web } from '../../src/lib/web.ts';
 import { TITLE } from '../../src/records/oci.ts';
 import type { DataReference } from '../../src/records/program.ts';
@@ -166,7 +167,7 @@ test('a step that is killed while it fetches leaves what the next one goes on wi
   web.files.set('/slow.bin', content);
   web.stalls.push(100_000);
   const digest = digestOf(content);
-  const part = join(folder, 'cache/data', `${hexOf(digest)}.partial`, 'parts/0');
+  const part = join(folder, 'cache/data', `${cacheKey('https', digest, 'slow.bin')}.partial`, 'parts/0');
   const data = { set: { https: `${web.url}/slow.bin`, digest } };
   const trainer = await putTrainer(
     handoff,

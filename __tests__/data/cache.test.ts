@@ -4,7 +4,8 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { pushData } from '../../src/data/push.ts';
-import { type Digest, hexOf } from '../../src/lib/digest.ts';
+import { cacheKey } from '../../src/data/source.ts';
+import type { Digest } from '../../src/lib/digest.ts';
 import { holderOf } from '../../src/lib/holder.ts';
 import { byBytes } from '../../src/lib/json.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
@@ -39,6 +40,8 @@ const SET = { 'a/1.txt': 'one', 'a/2.txt': 'two', 'b.txt': 'three', 'big.bin': B
 const LARGE = Object.fromEntries(
   Array.from({ length: 260 }, (_, i) => [`${i % 5}/${i}.bin`, Buffer.alloc(100_000, `${i} `)]),
 );
+const keyOf = (digest: Digest): string => cacheKey('oci', digest);
+const shortKeyOf = (digest: Digest): string => keyOf(digest).slice(0, 12);
 const use = (digest: Digest) => machine.use({ oci: '/yard', digest });
 const text = (folder: string, path: string): Promise<string> => readFile(join(folder, path), 'utf8');
 const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
@@ -47,7 +50,7 @@ describe('a data set of a store', () => {
   test('is brought into files that nobody may write, and is there for the next without asking', async () => {
     const digest = await machine.push(SET);
     const { path, release } = await use(digest);
-    expect(path).toBe(join(machine.folder, hexOf(digest), 'content'));
+    expect(path).toBe(join(machine.folder, keyOf(digest), 'content'));
     expect(await text(path, 'a/2.txt')).toBe('two');
     expect((await readFile(join(path, 'big.bin'))).equals(SET['big.bin'])).toBe(true);
     expect(await readdir(path)).toEqual(['a', 'b.txt', 'big.bin']);
@@ -129,14 +132,14 @@ describe('a data set of a store', () => {
     const digest = await machine.push(LARGE);
     store.left = 4; // configuration, index, two shards
     await expect(use(digest)).rejects.toThrow('the power is gone');
-    expect(await machine.keys()).toEqual([`${hexOf(digest, 12)}.partial`]);
+    expect(await machine.keys()).toEqual([`${shortKeyOf(digest)}.partial`]);
     store.left = Number.POSITIVE_INFINITY;
     const before = [...store.reads];
     store.reads.length = 0;
     const { path } = await use(digest);
     expect(store.reads.filter((blob) => before.includes(blob))).toEqual([]);
     expect(await text(path, '4/259.bin')).toMatch(/^259 /);
-    expect(await machine.keys()).toEqual([hexOf(digest, 12)]);
+    expect(await machine.keys()).toEqual([shortKeyOf(digest)]);
   });
 
   test('is right although the notes of the cache were damaged', async () => {
@@ -157,7 +160,7 @@ describe('a data set of a store', () => {
     await chmod(store.pathOf(shard.digest), 0o644);
     await writeFile(store.pathOf(shard.digest), Buffer.alloc(shard.size, 'y'));
     expect(await refusalOf(use(digest))).toMatch(/the bytes differ from their digest/);
-    expect(await machine.keys()).toEqual([`${hexOf(digest, 12)}.partial`]);
+    expect(await machine.keys()).toEqual([`${shortKeyOf(digest)}.partial`]);
     expect(await refusalOf(use(`sha256:${'0'.repeat(64)}`))).toMatch(/there is no data sha256:0{64} in /);
   });
 });
@@ -175,8 +178,8 @@ describe('trainings at the same time', () => {
 
   test('a wait ends with the job', async () => {
     const digest = await machine.push(SET);
-    await mkdir(join(machine.folder, `${hexOf(digest)}.lock`), { recursive: true });
-    await writeFile(join(machine.folder, `${hexOf(digest)}.lock`, await holderOf(process.pid)), '');
+    await mkdir(join(machine.folder, `${keyOf(digest)}.lock`), { recursive: true });
+    await writeFile(join(machine.folder, `${keyOf(digest)}.lock`, await holderOf(process.pid)), '');
     const waiting = use(digest);
     setTimeout(() => machine.stop.abort(new Error('cancelled')), 50);
     await expect(waiting).rejects.toThrow(/abort|cancelled/);
@@ -189,7 +192,7 @@ describe('the limit of the cache', () => {
   test('lets go of what was used least recently, and never of what a training uses', async () => {
     machine.limit = 2.5e6;
     const [a, b, c, d] = [await million('a'), await million('b'), await million('c'), await million('d')];
-    const short = (digests: Digest[]) => digests.map((digest) => hexOf(digest, 12)).sort(byBytes);
+    const short = (digests: Digest[]) => digests.map(shortKeyOf).sort(byBytes);
     for (const digest of [a, b]) {
       await (await use(digest)).release();
       await sleep(20);
@@ -216,15 +219,15 @@ describe('the limit of the cache', () => {
     expect(await refusalOf(use(large))).toMatch(
       /^the data set set has 2\.0 MB, and the cache of data may have 1\.5 MB; set TRAINYARD_DATA_LIMIT of the runner machine higher/,
     );
-    expect(await machine.keys()).toContain(hexOf(small, 12));
+    expect(await machine.keys()).toContain(shortKeyOf(small));
   });
 
   test('forgets trainings that were killed', async () => {
     machine.limit = 1.5e6;
     const [a, b] = [await million('a'), await million('b')];
     await (await use(a)).release();
-    await writeFile(join(machine.folder, 'leases', `${hexOf(a)}.999999-1.abcd`), '');
+    await writeFile(join(machine.folder, 'leases', `${keyOf(a)}.999999-1.abcd`), '');
     await (await use(b)).release();
-    expect(await machine.keys()).toEqual([hexOf(b, 12)]);
+    expect(await machine.keys()).toEqual([shortKeyOf(b)]);
   });
 });

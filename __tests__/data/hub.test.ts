@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { action as buildAction } from '../../src/actions/build.ts';
-import { hexOf } from '../../src/lib/digest.ts';
+import { cacheKey } from '../../src/data/source.ts';
 import { program } from '../../src/records/program.ts';
 import { getRecord } from '../../src/store/records.ts';
 import { type DataMachine, dataMachine } from '../support/data-cache.ts';
@@ -136,7 +136,7 @@ describe('the token of the machine', () => {
     );
     expect(host.storage.asked.length).toBeGreaterThan(1);
     expect(host.storage.asked.map(({ headers }) => headers.authorization).filter(Boolean)).toEqual([]);
-    const kept = await readFile(join(machine.folder, hexOf(reference.digest), 'plan.json'), 'utf8');
+    const kept = await readFile(join(machine.folder, cacheKey('hf', reference.digest), 'plan.json'), 'utf8');
     expect([kept, ...machine.log.lines, ...machine.log.warnings].join('\n')).not.toContain('hf_secret');
   });
 

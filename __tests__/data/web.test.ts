@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { findLogin } from '../../src/data/netrc.ts';
+import { cacheKey } from '../../src/data/source.ts';
 import { type Digest, digestOf, hexOf } from '../../src/lib/digest.ts';
 import { type DataMachine, dataMachine } from '../support/data-cache.ts';
 import { startWebHost, type WebHost } from '../support/web-host.ts';
@@ -21,6 +22,7 @@ afterEach(async () => {
   await machine.remove();
 });
 
+const keyOf = (digest: Digest): string => cacheKey('https', digest, 'digits.csv');
 const use = (digest: Digest = DIGEST, at = host) =>
   machine.use({ https: `${at.url}/data/digits.csv`, digest });
 const ranges = (at = host) =>
@@ -76,13 +78,13 @@ describe('a data set at a URL', () => {
       `digits.csv of ${host.url}/data/digits.csv: the bytes differ from their digest (expected ${hexOf(wrong)}, found ${hexOf(DIGEST)}); ` +
         `the file there is another one than trainyard.yml says. If it is the right data, write digest: "${DIGEST}" under trainer.data.set, and commit`,
     );
-    expect(await readdir(join(machine.folder, `${hexOf(wrong)}.partial`, 'parts'))).toEqual([]);
+    expect(await readdir(join(machine.folder, `${keyOf(wrong)}.partial`, 'parts'))).toEqual([]);
   });
 
   test('is fetched from its beginning when what an earlier run left is not its own', async () => {
     await use(DIGEST);
     const other = Buffer.concat([CONTENT, Buffer.from('more')]);
-    const key = hexOf(digestOf(other));
+    const key = keyOf(digestOf(other));
     host.files.set('/data/digits.csv', other);
     await mkdir(join(machine.folder, `${key}.partial`, 'parts'), { recursive: true });
     await writeFile(join(machine.folder, `${key}.partial`, 'parts', '0'), Buffer.alloc(1000, 'z'));

@@ -29,7 +29,7 @@ export interface DataMachine {
   /** Writes files, and pushes them as a data set. */
   push(files: Contents, to?: Store): Promise<Digest>;
   use(reference: DataReference, name?: string): Promise<DataInUse>;
-  /** What is in the cache, by the first digits of its digests. */
+  /** What is in the cache, by the first digits of its keys. */
   keys(): Promise<string[]>;
   remove(): Promise<void>;
 }

@@ -1,7 +1,6 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hexOf } from '../lib/digest.ts';
 import { exclusively } from '../lib/exclusive.ts';
 import { bytesText } from '../lib/progress.ts';
 import { Threads } from '../lib/threads.ts';
@@ -20,7 +19,7 @@ export interface DataInUse {
   release(): Promise<void>;
 }
 
-/** The data sets that this machine has fetched, each in a folder named after its digest. */
+/** The data sets that this machine has fetched, each in a folder named after its key. */
 export class DataCache {
   readonly #place: CachePlace;
   readonly #signal: AbortSignal;
@@ -37,7 +36,7 @@ export class DataCache {
    */
   async use(name: string, source: Source): Promise<DataInUse> {
     const { folder, log } = this.#place;
-    const key = hexOf(source.digest);
+    const { key } = source;
     await mkdir(folder, { recursive: true });
     let waits = false;
     const whenHeld = async (pid: number): Promise<void> => {
@@ -52,7 +51,7 @@ export class DataCache {
       const release = await lease(folder, key);
       const threads = new Threads(readPart);
       try {
-        const entry = await this.#ready(name, key, source, threads);
+        const entry = await this.#ready(name, source, threads);
         await entry.touch();
         await source.close?.();
         return { path: entry.path, release };
@@ -65,10 +64,10 @@ export class DataCache {
     });
   }
 
-  async #ready(name: string, key: string, source: Source, threads: PartThreads): Promise<Entry> {
+  async #ready(name: string, source: Source, threads: PartThreads): Promise<Entry> {
     const { folder, log } = this.#place;
-    const place = join(folder, key);
-    const isThere = (await readdir(folder)).includes(key);
+    const place = join(folder, source.key);
+    const isThere = (await readdir(folder)).includes(source.key);
     const home = isThere ? place : `${place}.partial`;
     const entry = (await Entry.open(home)) ?? (await Entry.create(home, await source.plan()));
     const { missing, strays } = await entry.check(threads);
@@ -91,7 +90,7 @@ export class DataCache {
     const begin = performance.now();
     const size = bytesOf(missing);
     await makeRoom(this.#place, {
-      key: hexOf(source.digest),
+      key: source.key,
       what: `the data set ${name}`,
       bytes: entry.plan.bytes ?? 0,
       missing: size ?? 0,

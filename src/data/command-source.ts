@@ -11,12 +11,13 @@ import { lastLineOf } from './last-line.ts';
 import { pathProblems } from './names.ts';
 import type { DataPlace } from './open.ts';
 import { listStamps } from './scan.ts';
-import type { Plan, Source, Unit } from './source.ts';
+import { cacheKey, type Plan, type Source, type Unit } from './source.ts';
 
 /** A data set that a command of the user's makes, which says by a digest which one it is. */
 export class CommandSource implements Source {
   readonly proves = false;
-  readonly digest: Digest;
+  readonly key: string;
+  readonly #digest: Digest;
   readonly #name: string;
   readonly #command: readonly string[];
   readonly #place: DataPlace;
@@ -31,8 +32,9 @@ export class CommandSource implements Source {
     this.#name = name;
     this.#command = command;
     this.#place = place;
-    this.digest = digest;
-    this.#output = join(`${place.cache}-aside`, hexOf(digest));
+    this.#digest = digest;
+    this.key = cacheKey('command', digest);
+    this.#output = join(`${place.cache}-aside`, this.key);
   }
 
   get place(): string {
@@ -40,7 +42,7 @@ export class CommandSource implements Source {
   }
 
   fix(): string {
-    return `it made other bytes than the first time and printed the same digest; remove ${join(this.#place.cache, hexOf(this.digest))}, and let the digest say what is in the files`;
+    return `it made other bytes than the first time and printed the same digest; remove ${join(this.#place.cache, this.key)}, and let the digest say what is in the files`;
   }
 
   /** @throws UserError when the command fails, prints another digest, or leaves something that is no data */
@@ -96,11 +98,11 @@ export class CommandSource implements Source {
   /** `sha256:…`, or a line as sha256sum writes it. */
   #check(printed: string): void {
     const found = /^(?:sha256:)?([0-9a-f]{64})(?:\s.*)?$/.exec(printed)?.[1];
-    if (found === hexOf(this.digest)) return;
+    if (found === hexOf(this.#digest)) return;
     throw new UserError(
       found === undefined
         ? `data ${this.#name}: the last line of ${this.#command[0]} is ${JSON.stringify(printed.slice(0, 200))}, and must be the digest of what it made: sha256: and 64 hexadecimal digits`
-        : `data ${this.#name}: ${this.#command[0]} made sha256:${found}, and trainyard.yml says ${this.digest}. If it is the right data, write digest: "sha256:${found}" under trainer.data.${this.#name}, and commit`,
+        : `data ${this.#name}: ${this.#command[0]} made sha256:${found}, and trainyard.yml says ${this.#digest}. If it is the right data, write digest: "sha256:${found}" under trainer.data.${this.#name}, and commit`,
     );
   }
 }

@@ -4,14 +4,13 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { type Digest, hexOf } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { tryJson } from '../lib/json.ts';
 import type { DataReference } from '../records/program.ts';
 import { dvcFetch } from './dvc-fetch.ts';
 import { pathProblems } from './names.ts';
 import type { DataPlace } from './open.ts';
-import type { Plan, Source, Unit } from './source.ts';
+import { cacheKey, type Plan, type Source, type Unit } from './source.ts';
 
 type Reference = Extract<DataReference, { dvc: string }>;
 
@@ -29,7 +28,7 @@ interface Found {
 /** A data set that DVC keeps: in a folder that this machine sees, or in a remote that the user's own `dvc` reads. */
 export class DvcSource implements Source {
   readonly proves = false;
-  readonly digest: Digest;
+  readonly key: string;
   readonly #name: string;
   readonly #reference: Reference;
   readonly #place: DataPlace;
@@ -41,8 +40,9 @@ export class DvcSource implements Source {
     this.#name = name;
     this.#reference = reference;
     this.#place = place;
-    this.digest = reference.digest;
-    this.#scratch = join(`${place.cache}-aside`, hexOf(reference.digest));
+    const { digest, md5, out } = reference;
+    this.key = cacheKey('dvc', digest, md5.endsWith('.dir') ? '' : posix.basename(out));
+    this.#scratch = join(`${place.cache}-aside`, this.key);
   }
 
   get place(): string {

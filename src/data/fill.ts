@@ -49,7 +49,7 @@ async function unpack(unit: Unit, tar: string, source: Source, folder: string): 
   const expected = new Map(unit.files.map(([path, size]) => [path, size ?? 0]));
   const total = [...expected.values()].reduce((sum, size) => sum + size, 0);
   const rules = {
-    what: `a part of the data set ${source.digest} in ${source.place}`,
+    what: `the part sha256:${unit.hex} of a data set in ${source.place}`,
     fix: 'its index says otherwise; push the data set again with the action data',
     limits: { entries: expected.size * 2 + 1000, bytes: total, fileBytes: total, ratio: 1 },
     expected,

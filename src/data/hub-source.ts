@@ -2,12 +2,13 @@ import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import type { DataReference } from '../records/program.ts';
 import { digestOfFiles, type Hub, type HubRepository } from './hub.ts';
-import type { Plan, Source, Unit } from './source.ts';
+import { cacheKey, type Plan, type Source, type Unit } from './source.ts';
 
 /** A data set of the Hub, as build found it. */
 export class HubSource implements Source {
   readonly proves = false;
-  readonly digest: Digest;
+  readonly key: string;
+  readonly #digest: Digest;
   readonly #hub: Hub;
   readonly #repository: HubRepository;
   readonly #globs: readonly string[] | undefined;
@@ -17,7 +18,8 @@ export class HubSource implements Source {
     this.#hub = hub;
     this.#repository = { name, type, revision };
     this.#globs = reference.files;
-    this.digest = reference.digest;
+    this.#digest = reference.digest;
+    this.key = cacheKey('hf', reference.digest);
   }
 
   get place(): string {
@@ -31,7 +33,7 @@ export class HubSource implements Source {
   /** @throws UserError when the files are not those that build saw */
   async plan(): Promise<Plan> {
     const files = await this.#hub.files(this.#repository, this.#globs);
-    if (digestOfFiles(files) !== this.digest)
+    if (digestOfFiles(files) !== this.#digest)
       throw new UserError(
         `${this.place} lists other files at commit ${this.#repository.revision} than build saw; is HF_ENDPOINT the same host here and there?`,
       );

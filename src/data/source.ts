@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Digest } from '../lib/digest.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
+import { digestOfJson } from '../lib/json.ts';
 import { insidePath } from '../records/names.ts';
 
 /** What is fetched and proved as one. */
@@ -27,8 +28,8 @@ export type Plan = z.infer<typeof plan>;
 
 /** Where a data set can be fetched from. */
 export interface Source {
-  /** Which data set it is, and its name in the cache. */
-  readonly digest: Digest;
+  /** Its name in the cache, see `cacheKey`. */
+  readonly key: string;
   /** For messages: "HOST/REPOSITORY". */
   readonly place: string;
   /** Asks what it consists of. */
@@ -43,4 +44,13 @@ export interface Source {
   close?(): Promise<void>;
   /** What to do when the bytes are not those of the digest. */
   readonly fix: (found: string) => string;
+}
+
+/**
+ * What one digest stands for depends on the kind: a file, a list of files, what a command says. So what was proved as one kind
+ * is not taken for another.
+ * @param file the file's name, where the digest is that of its bytes alone
+ */
+export function cacheKey(kind: string, digest: Digest, file = ''): string {
+  return hexOf(digestOfJson({ kind, digest, file }));
 }

@@ -6,7 +6,7 @@ import type { Descriptor } from '../records/oci.ts';
 import { getRecord, readBytes } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { pathProblems } from './names.ts';
-import type { Plan, Source, Unit } from './source.ts';
+import { cacheKey, type Plan, type Source, type Unit } from './source.ts';
 
 /** Bytes of one request where a download goes on that broke off in an earlier run. */
 const PIECE = 16 * 2 ** 20;
@@ -14,12 +14,14 @@ const PIECE = 16 * 2 ** 20;
 /** A data set in a store. */
 export class StoreSource implements Source {
   readonly proves = true;
-  readonly digest: Digest;
+  readonly key: string;
   readonly #store: Store;
+  readonly #digest: Digest;
 
   constructor(store: Store, digest: Digest) {
     this.#store = store;
-    this.digest = digest;
+    this.#digest = digest;
+    this.key = cacheKey('oci', digest);
   }
 
   get place(): string {
@@ -32,7 +34,7 @@ export class StoreSource implements Source {
 
   /** @throws UserError when the store has no such data set, or one that was not made by Trainyard */
   async plan(): Promise<Plan> {
-    const { config, manifest } = await getRecord(this.#store, dataSet, this.digest);
+    const { config, manifest } = await getRecord(this.#store, dataSet, this.#digest);
     const layers = manifest.layers.filter(({ mediaType }) => mediaType !== INDEX_LAYER);
     const index = await this.#indexOf(manifest.layers.find(({ mediaType }) => mediaType === INDEX_LAYER));
     const [problem] = pathProblems(index.layers.flatMap(({ files }) => files.map(([path]) => path)));
@@ -80,7 +82,7 @@ export class StoreSource implements Source {
 
   #refusal(why: string): UserError {
     return new UserError(
-      `the data set ${this.digest} in ${this.place} cannot be used: ${why}; push it again with the action data`,
+      `the data set ${this.#digest} in ${this.place} cannot be used: ${why}; push it again with the action data`,
     );
   }
 }

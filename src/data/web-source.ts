@@ -6,14 +6,16 @@ import { readIfThere } from '../lib/files.ts';
 import type { Web } from '../lib/web.ts';
 import { drop, placeOf, rangeFrom, type WebAnswer } from '../lib/web-answer.ts';
 import { findLogin } from './netrc.ts';
-import type { Plan, Source, Unit } from './source.ts';
+import { cacheKey, type Plan, type Source, type Unit } from './source.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** A file at a URL, with its digest from `trainyard.yml`. */
 export class WebSource implements Source {
   readonly proves = false;
-  readonly digest: Digest;
+  readonly key: string;
+  readonly #digest: Digest;
+  readonly #file: string;
   readonly #name: string;
   readonly #url: URL;
   readonly #web: Web;
@@ -26,7 +28,9 @@ export class WebSource implements Source {
   constructor(name: string, url: string, digest: Digest, web: Web, env: Env) {
     this.#name = name;
     this.#url = new URL(url);
-    this.digest = digest;
+    this.#digest = digest;
+    this.#file = nameOf(this.#url);
+    this.key = cacheKey('https', digest, this.#file);
     this.#web = web;
     this.#env = env;
   }
@@ -41,12 +45,11 @@ export class WebSource implements Source {
 
   async plan(): Promise<Plan> {
     const bytes = await this.#size();
-    const file = nameOf(this.#url);
     const unit = {
       kind: 'file' as const,
-      hex: hexOf(this.digest),
+      hex: hexOf(this.#digest),
       size: bytes,
-      files: [[file, bytes]] satisfies Unit['files'],
+      files: [[this.#file, bytes]] satisfies Unit['files'],
     };
     return { form: 'file', bytes, units: [unit] };
   }
