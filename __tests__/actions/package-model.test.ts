@@ -5,7 +5,7 @@ import { modelPackage } from '../../src/records/package.ts';
 import { run as runKind } from '../../src/records/run.ts';
 import { getManifest, getRecord, readBytes } from '../../src/store/records.ts';
 import { safetensors } from '../support/models.ts';
-import { GOLDEN, MODEL } from '../support/runs.ts';
+import { GOLDEN, MODEL, putRun } from '../support/runs.ts';
 import { digestIn, openWorkshop, type Workshop } from '../support/workshop.ts';
 
 let shop: Workshop;
@@ -196,5 +196,15 @@ describe('thresholds', () => {
     const relaxed = await shop.build();
     expect(relaxed.run).toBe(run);
     expect((await shop.package(relaxed, run)).failure).toBeUndefined();
+  });
+
+  test('that a forced training does not hold leave the Run before it to be used again', async () => {
+    const { built, run, pack } = await shop.trained();
+    expect((await pack()).failure).toBeUndefined();
+    const forced = await putRun(shop.handoff, digestIn(built, 'trainer'), {
+      claims: { metrics: { accuracy: 0.5 } },
+    });
+    expect((await shop.package(built, forced.digest)).failure).toMatch(/accuracy is 0\.5/);
+    expect((await shop.build()).run).toBe(run);
   });
 });

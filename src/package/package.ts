@@ -75,10 +75,11 @@ export async function packageModel(request: PackageRequest): Promise<Packaged> {
   });
   // Looked at again where the training zone cannot write: it may have replaced what was looked at in the hand-off.
   if (holder !== store) await accept(store);
-  await nameForReuse(store, run);
 
   const gates = checkThresholds(project.metrics, run.config.metrics);
-  if (gates.some(({ holds }) => !holds)) return { project, run, gates, package: undefined, image: undefined };
+  const holds = gates.every((gate) => gate.holds);
+  await nameForReuse(store, run, holds);
+  if (!holds) return { project, run, gates, package: undefined, image: undefined };
   const description = describeModel(project.name, files);
   const readme = modelCard(project.name, card, run, description.config);
   const layers = [
@@ -112,9 +113,12 @@ async function holderOf(digest: Digest, handoff: Store, store: Store): Promise<S
   return (await handoff.get(digest)) === undefined ? store : handoff;
 }
 
-async function nameForReuse(store: Store, run: Stored<RunConfig>): Promise<void> {
+/** Gives the Run the name by which build finds it. One that does not hold its thresholds takes that from no other: it was trained by force. */
+async function nameForReuse(store: Store, run: Stored<RunConfig>, holds: boolean): Promise<void> {
+  const name = trainingName(run.config.trainingId);
+  if (!holds && (await store.resolve(name)) !== undefined) return;
   const found = await getManifest(store, run.digest);
-  if (found !== undefined) await store.put(found.bytes, [trainingName(run.config.trainingId)]);
+  if (found !== undefined) await store.put(found.bytes, [name]);
 }
 
 /** @throws UserError when the card is not in the commit, cannot be read, or holds a secret */
