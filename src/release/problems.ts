@@ -12,7 +12,6 @@ export function problemsOf(
   file: Environment,
   resolved: Configuration,
   schema: ConfigSchema | undefined,
-  server: ServerConfig,
 ): string[] {
   const misplaced = misplacedSecrets(file, resolved, schema);
   return [
@@ -20,7 +19,6 @@ export function problemsOf(
     ...misnamed(resolved),
     ...(schema ? undeclared(file, resolved, schema, misplaced) : []),
     ...unreachable(file),
-    ...unservable(file, server),
   ];
 }
 
@@ -97,8 +95,11 @@ function undeclared(
   return [...new Set([...mistakes, ...unknown])];
 }
 
-/** A server that does not run where it is meant to; what a pod needs is told with its manifests. */
-function unservable({ value: { target }, place }: Environment, { environment }: ServerConfig): string[] {
+/** A server that does not run where the environment says; what a pod needs is told with its manifests. */
+export function unservable(
+  { value: { target }, place }: Environment,
+  { environment }: ServerConfig,
+): string[] {
   return target.kind !== 'process' || environment !== undefined
     ? []
     : [

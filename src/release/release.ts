@@ -15,7 +15,7 @@ import { type Comparison, gateProblems, holdGates } from './gate.ts';
 import { manifestLayers } from './kubernetes/manifests.ts';
 import { type Notes, notesOf } from './notes.ts';
 import { type Model, modelOf, type Parts, readParts } from './parts.ts';
-import { problemsOf } from './problems.ts';
+import { problemsOf, unservable } from './problems.ts';
 import { type Configuration, resolveConfig } from './resolve.ts';
 import { readConfigSchema } from './schema.ts';
 import { settingsOf } from './settings.ts';
@@ -58,7 +58,8 @@ export async function makeRelease(request: ReleaseRequest): Promise<Released> {
   const schema = server.config.config && readConfigSchema(server.config.config);
   const config = resolveConfig(file, vars, schema);
   const problems = [
-    ...problemsOf(file, config, schema, server.config),
+    ...problemsOf(file, config, schema),
+    ...unservable(file, server.config),
     ...gateProblems(file, goals, (other) => hasEnvironment(commit, other)),
   ];
   if (problems.length > 0) throw userErrors('the configuration cannot be released', problems);
