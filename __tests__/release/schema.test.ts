@@ -25,6 +25,41 @@ describe('a configuration schema', () => {
     ]);
   });
 
+  test('may be a reference to what declares it, as generators write it', () => {
+    const named = {
+      properties: { API_KEY: { type: 'string', minLength: 40, writeOnly: true }, LEVEL: { default: 'low' } },
+      required: ['API_KEY'],
+      additionalProperties: false,
+    };
+    const schema = readConfigSchema({
+      $schema: 'x',
+      $ref: '#/$defs/One',
+      $defs: { One: { $ref: '#/$defs/Two' }, Two: named },
+    });
+    expect([schema.closed, schema.isSecret('API_KEY'), schema.declared.LEVEL?.default]).toEqual([
+      true,
+      true,
+      'low',
+    ]);
+    expect(schema.validate({ API_KEY: 'a secret' })).toEqual([]);
+    expect(schema.validate({ OTHER: 1 }).map(({ key }) => key)).toEqual(['API_KEY', 'OTHER']);
+  });
+
+  const KEY = { properties: { API_KEY: { writeOnly: true } } };
+  test.each<JsonObject>([
+    { allOf: [KEY] },
+    { properties: { A: {} }, $ref: '#/$defs/S', $defs: { S: KEY } },
+    { if: {}, then: { anyOf: [KEY] } },
+    { dependentSchemas: { A: KEY } },
+  ])('tells of properties that its top does not declare: %j', (schema) => {
+    expect(() => readConfigSchema(schema)).toThrow(
+      /: API_KEY stands in a part of it; declare it under properties/,
+    );
+    expect(
+      readConfigSchema({ ...schema, properties: { A: {}, ...KEY.properties } }).isSecret('API_KEY'),
+    ).toBe(true);
+  });
+
   test('checks formats, and names the key of a mistake deep inside', () => {
     const schema = readConfigSchema({
       properties: { URL: { format: 'uri' }, LIST: { items: { type: 'integer' } } },

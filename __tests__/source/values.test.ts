@@ -129,6 +129,12 @@ describe('a YAML file', () => {
 
   test.each([
     ['a: 1\na: 2\n', /^f\.yml is not YAML: f\.yml:2:1: Map keys must be unique$/],
+    [
+      'a: 175928847299117063\n',
+      /^f\.yml is not YAML: f\.yml:1:4: the number 175928847299117063 would become 175928847299117060; write that, or put it into quotes$/,
+    ],
+    ['a: 0xffffffffffffffff\n', /the number 0xffffffffffffffff would become 18446744073709552000/],
+    ['a: 1\nfree: {zip: 01234}\n', /f\.yml:2:13: the number 01234 would become 1234; write that/],
     ['a: [1\n', /^f\.yml is not YAML: f\.yml:2:1: /],
     ['a: 1\n--- \na: 2\n', /^f\.yml is not YAML: f\.yml:/],
     ['a: *nowhere\n', /^f\.yml (is not YAML|cannot be read)/],

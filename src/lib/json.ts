@@ -61,6 +61,11 @@ export function tryJson(text: string): unknown {
   }
 }
 
+/** Whether a whole number, as it is written, is another one than the value that it was read as. */
+export function isRounded(text: string, value: number): boolean {
+  return !Number.isSafeInteger(value) && /^[-+]?(0[xo][\da-f]+|\d+)$/i.test(text);
+}
+
 /** The canonical bytes of a JSON value (RFC 8785): the same value has the same bytes, whoever writes it. */
 export function canonicalBytes(value: unknown): Buffer {
   const text = canonicalize(value);

@@ -1,7 +1,8 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { z } from 'zod';
 import { UserError } from '../lib/errors.ts';
-import { type Json, type JsonObject, json, tryJson } from '../lib/json.ts';
+import { isRounded, type Json, type JsonObject, json, tryJson } from '../lib/json.ts';
+import { buriedIn, rootOf } from './schema-root.ts';
 import { compileObject } from './validator.ts';
 import { isWriteOnly } from './write-only.ts';
 
@@ -41,13 +42,19 @@ export interface ConfigSchema {
  * @throws UserError when it is no usable schema
  */
 export function readConfigSchema(schema: JsonObject): ConfigSchema {
+  const what = 'the configuration schema in the package (server.config) cannot be used';
   try {
-    return read(schema);
+    const root = rootOf(schema);
+    // What only such a part declares would be nobody's: no secret, no variable, no default.
+    const [buried] = buriedIn(root);
+    if (buried !== undefined)
+      throw new UserError(
+        `${what}: ${buried} stands in a part of it; declare it under properties at the top, too`,
+      );
+    return read(root);
   } catch (cause) {
-    throw new UserError(
-      'the configuration schema in the package (server.config) cannot be used: it must be a JSON Schema of an object',
-      { cause },
-    );
+    if (cause instanceof UserError) throw cause;
+    throw new UserError(`${what}: it must be a JSON Schema of an object`, { cause });
   }
 }
 
@@ -90,9 +97,10 @@ function describe({ keyword, params, instancePath, message = 'is not allowed' }:
   return { key, message: `${message}${allowed}` };
 }
 
-/** What a text says as JSON; undefined when it is none. */
+/** What a text says as JSON; undefined when it is none, or a whole number that would become another one. */
 function jsonOf(text: string): Json | undefined {
-  return json.safeParse(tryJson(text)).data;
+  const value = json.safeParse(tryJson(text)).data;
+  return typeof value === 'number' && isRounded(text, value) ? undefined : value;
 }
 
 /** Whether a text is of the type that a property says. Without one it is. */

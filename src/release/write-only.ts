@@ -24,7 +24,7 @@ export function isWriteOnly(property: unknown, whole: JsonObject, seen = new Set
 }
 
 /** What a reference into the schema itself means; undefined for any other. @throws URIError for one that is none */
-function referred(reference: unknown, whole: JsonObject): unknown {
+export function referred(reference: unknown, whole: JsonObject): unknown {
   if (typeof reference !== 'string' || !reference.startsWith('#/')) return undefined;
   const names = decodeURIComponent(reference.slice(2)).split('/');
   return names

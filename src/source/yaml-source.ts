@@ -11,6 +11,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import { UserError, userErrors } from '../lib/errors.ts';
+import { isRounded } from '../lib/json.ts';
 import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
 
 export type Path = readonly PropertyKey[];
@@ -85,6 +86,8 @@ function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): 
 /** Keys that a map has twice, the one that schemas pass over in silence, and aliases of what they stand in. */
 function nodeProblems(document: Document.Parsed): { readonly offset: number; readonly message: string }[] {
   const problems: { offset: number; message: string }[] = [];
+  // In YAML 1.1 a zero before other digits makes an octal number.
+  const isDecimal = document.schema.name === 'core';
   visit(document, {
     Map: (_key, { items }) => {
       const seen = new Set<unknown>();
@@ -95,6 +98,14 @@ function nodeProblems(document: Document.Parsed): { readonly offset: number; rea
         if (key.value === '__proto__') problems.push({ offset, message: "a key can't be named __proto__" });
         seen.add(key.value);
       }
+    },
+    Scalar: (_key, scalar) => {
+      const { value, source = '', type } = scalar;
+      if (type !== 'PLAIN' || typeof value !== 'number') return;
+      const becomes = isRounded(source, value) || (isDecimal && /^[-+]?0\d/.test(source)) ? value : undefined;
+      if (becomes === undefined) return;
+      const message = `the number ${source} would become ${becomes}; write that, or put it into quotes`;
+      problems.push({ offset: rangeOf(scalar), message });
     },
     Alias: (_key, alias, around) => {
       const named = alias.resolve(document);
