@@ -38,6 +38,8 @@ export class ApiServer {
   behaviour: Behaviour = 'answers';
   /** What its user may not do, as `METHOD /path`. */
   forbidden: RegExp | undefined;
+  /** What fails with status 500, as `METHOD /path`, and its words. */
+  broken: { readonly asked: RegExp; readonly words: string } | undefined;
   /** What kubectl says while it is gone. */
   lastWords = 'dial tcp 127.0.0.1:6443: connect: connection refused';
   /** What its answers say that time is, or those of a pod that it passes on; the real time unless given. */
@@ -133,6 +135,7 @@ export class ApiServer {
       { kind: 'Status', apiVersion: 'v1', reason, message: `${method} ${path}: ${reason}` },
     ];
     if (this.forbidden?.test(`${method} ${path}`)) return refuse(403, 'Forbidden');
+    if (this.broken?.asked.test(`${method} ${path}`)) return refuse(500, this.broken.words);
     if (method === 'GET') {
       if (found !== undefined) return [this.statuses.get(path) ?? 200, found];
       const items = this.#selected(path, selector).map(([, one]) => one);

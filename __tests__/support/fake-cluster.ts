@@ -33,6 +33,13 @@ export const aService = (name: string): ClusterObject => ({
   spec: { selector: clusterLabels('toy', 'test'), ports: [{ port: 80 }] },
 });
 
+/** A ConfigMap of a release. */
+export const aConfigMap = (name: string): ClusterObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: metadata(name),
+});
+
 /** A Deployment of a release. @param container fields of its only container */
 export const aDeployment = (container: object = {}, pod: object = {}): ClusterObject => {
   const { labels, annotations } = metadata('');
@@ -108,6 +115,18 @@ export class FakeCluster {
     const named = { ...annotations, [RELEASE_ANNOTATION]: digest };
     const head = { name, labels, annotations: named, creationTimestamp };
     this.server.put(`${CORE}/pods/${name}`, { metadata: head, spec, status });
+  }
+
+  /** The Deployments of a release say how many of their pods are there and ready, and these conditions. */
+  says({ own }: Manifests, done: number, conditions: readonly object[] = []): void {
+    const creationTimestamp = new Date(0).toISOString();
+    const status = { replicas: done, updatedReplicas: done, availableReplicas: done, conditions };
+    for (const object of own.filter(({ kind }) => kind === 'Deployment'))
+      this.server.put(`/apis/apps/v1/namespaces/ns/deployments/${object.metadata.name}`, {
+        ...object,
+        metadata: { ...object.metadata, creationTimestamp },
+        status,
+      });
   }
 
   /** To which pods a Service leads. */

@@ -86,6 +86,22 @@ test('An API server that is gone is waited for, and said once', async () => {
   ]);
 });
 
+test('So is a webhook that it can’t call, and nothing else that fails inside of it', async () => {
+  const words = 'failed calling webhook "policy.example": connection refused';
+  server.broken = { asked: /^APPLY/, words };
+  const asked = server.api().apply(`${MAPS}/a`, thing('a'));
+  await sleep(400);
+  server.broken = undefined;
+  expect((await asked).metadata.name).toBe('a');
+  expect(server.log.warnings).toEqual([
+    `the API server does not answer (APPLY ${MAPS}/a: ${words}); it is asked for 45 s`,
+  ]);
+  server.broken = { asked: /^APPLY/, words: 'InternalError' };
+  await expect(server.api().apply(`${MAPS}/a`, thing('a'))).rejects.toThrow(
+    /ConfigMap a \(500\): .*InternalError/,
+  );
+});
+
 test('It is not waited for without end', async () => {
   server.behaviour = 'is gone';
   const failed = server.api(0.3).get(`${MAPS}/a`, configMap);

@@ -18,16 +18,7 @@ beforeEach(async () => {
 afterEach(() => cluster.close());
 
 /** The Deployment of the release has these conditions. */
-function says(conditions: readonly object[], done = 0): void {
-  const creationTimestamp = new Date(0).toISOString();
-  const status = { replicas: done, updatedReplicas: done, availableReplicas: done, conditions };
-  for (const object of manifests.own)
-    cluster.server.put(`/apis/apps/v1/namespaces/ns/deployments/${object.metadata.name}`, {
-      ...object,
-      metadata: { ...object.metadata, creationTimestamp },
-      status,
-    });
-}
+const says = (conditions: readonly object[], done = 0): void => cluster.says(manifests, done, conditions);
 
 const failing = (seconds: number) => ({
   type: 'ReplicaFailure',

@@ -25,6 +25,15 @@ test('What may not be removed is told, and fails no release that serves', async 
   ]);
 });
 
+test('Nor does what can’t be removed now, such as by an API server that fails', async () => {
+  const { server, place } = cluster;
+  server.broken = { asked: /^DELETE .*secrets/, words: 'InternalError' };
+  await removeOthers(place, [editionOf(LIVE)]);
+  expect(server.log.warnings).toEqual([
+    expect.stringMatching(/left, to be removed by hand: .* \(500\): DELETE .*\/secrets: InternalError$/),
+  ]);
+});
+
 test('Who is taken over while the API server is gone removes nothing when it is back', async () => {
   const { server, place } = cluster;
   server.behaviour = 'is gone';

@@ -1,11 +1,13 @@
 /** What deploys do to the Services of a release, of which own manifests may have several, and which other releases may not have. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { applyObjects } from '../../../src/deploy/kubernetes/apply.ts';
 import type { Step } from '../../../src/deploy/ledger.ts';
 import { recover } from '../../../src/deploy/recover.ts';
 import { type Digest, hexOf } from '../../../src/lib/digest.ts';
 import { MachineError } from '../../../src/lib/errors.ts';
-import { aDeployment, aService, FakeCluster } from '../../support/fake-cluster.ts';
+import { RELEASE_SHORT } from '../../../src/records/cluster.ts';
+import { aConfigMap, aDeployment, aService, FakeCluster } from '../../support/fake-cluster.ts';
 import { recordingLog } from '../../support/log.ts';
 
 let cluster: FakeCluster;
@@ -20,7 +22,10 @@ const released = (model: string, ...services: string[]): Promise<Digest> =>
 /** A release that serves, committed. */
 async function live(release: Digest, token: number): Promise<void> {
   const target = await cluster.target(release, token);
-  cluster.pod(`pod-${token}`, await cluster.manifests(release));
+  const manifests = await cluster.manifests(release);
+  await applyObjects(cluster.place, manifests.own);
+  cluster.says(manifests, 1);
+  cluster.pod(`pod-${token}`, manifests);
   await target.switch();
   await target.commit();
 }
@@ -132,6 +137,58 @@ test.each<[Step, string, string]>([
   const hide = (text: string) => text;
   const came = await recover(journal, await cluster.target(two, 3), probesOf, { log: recordingLog(), hide });
   expect([came.outcome, cluster.named('public')]).toEqual([outcome, how === 'final' ? two : one]);
+});
+
+test('What served before and can’t be removed fails no commit', async () => {
+  const [one, two] = [await released('1', 'public'), await released('2', 'public')];
+  await live(one, 1);
+  cluster.server.broken = { asked: /^DELETE .*deployments/, words: 'InternalError' };
+  await live(two, 2);
+  expect(await (await cluster.target(two, 3)).serving()).toEqual({ release: two, asWanted: true });
+});
+
+describe('What served before and is half removed', () => {
+  const settings = `settings-${RELEASE_SHORT}`;
+  const both = async (): Promise<[Digest, Digest]> => {
+    const objects = [aDeployment(), aConfigMap(settings), aService('public')];
+    return [await cluster.release(objects, { MODEL: '1' }), await cluster.release(objects, { MODEL: '2' })];
+  };
+  const named = (kind: string, release: Digest): boolean =>
+    kinds(kind).some((name) => name.endsWith(hexOf(release, 12)));
+
+  test('is made again on the way back, and waited for, though its last pods are still ready', async () => {
+    const [one, two] = await both();
+    await live(one, 1);
+    const target = await cluster.target(two, 2);
+    await target.switch();
+    cluster.server.broken = { asked: /^APPLY .*services/, words: 'InternalError' };
+    await expect(target.commit()).rejects.toThrow(/InternalError/);
+    expect([named('deployments', one), named('configmaps', one)]).toEqual([false, false]);
+    cluster.server.broken = undefined;
+    const reverting = target.revert();
+    while (!(named('deployments', one) && named('configmaps', one))) await sleep(20);
+    expect(cluster.named('public')).toBe(two);
+    cluster.says(await cluster.manifests(one), 1);
+    await reverting;
+    expect(cluster.named('public')).toBe(one);
+  });
+
+  test('gets what is missing, and no Deployment that is there again, whose pods may be more by now', async () => {
+    const [one, two] = await both();
+    await live(one, 1);
+    const target = await cluster.target(two, 2);
+    await target.switch();
+    const short = hexOf(one, 12);
+    cluster.server.remove(`/api/v1/namespaces/ns/configmaps/settings-${short}`);
+    const before = cluster.server.requests.length;
+    await target.revert();
+    expect(cluster.named('public')).toBe(one);
+    expect(named('configmaps', one)).toBe(true);
+    const asked = cluster.server.requests.slice(before).filter((request) => request.endsWith(short));
+    expect(asked.filter((request) => request.startsWith('PATCH'))).toEqual([
+      `PATCH /api/v1/namespaces/ns/configmaps/settings-${short}`,
+    ]);
+  });
 });
 
 test('Another value of a secret starts the release beside itself, and what served keeps its own until then', async () => {

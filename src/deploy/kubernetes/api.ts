@@ -5,7 +5,7 @@ import { ask, type HttpAnswer, type HttpRequest } from '../../lib/http.ts';
 import { tryJson } from '../../lib/json.ts';
 import type { Log } from '../../lib/log.ts';
 import { MANAGER } from '../../records/cluster.ts';
-import { isOutage, isUnreached, misconfigured, refusal } from './failure.ts';
+import { isOutage, isUnreached, misconfigured, refusal, statusOf } from './failure.ts';
 import { listOf } from './types/list.ts';
 import { type AnyObject, anyObject } from './types/object.ts';
 
@@ -195,7 +195,7 @@ export class Api {
       const wrong = this.#isReached ? undefined : misconfigured(answer);
       if (wrong !== undefined) throw wrong;
       if (isPassedOn ? isUnreached(answer) : isOutage(answer))
-        return [undefined, answer.body.slice(0, 300).trim()];
+        return [undefined, (statusOf(answer)?.message ?? answer.body).slice(0, 300).trim()];
       // What is passed on has the pod's time.
       const date = isPassedOn ? Number.NaN : Date.parse(answer.headers.date ?? '');
       if (!Number.isNaN(date)) this.#ahead = date - Date.now();

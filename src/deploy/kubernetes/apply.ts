@@ -48,6 +48,14 @@ export async function applyObjects(place: Place, objects: readonly ClusterObject
   );
 }
 
+/** Those of the objects that are not there. */
+export async function missingOf(place: Place, objects: readonly ClusterObject[]): Promise<ClusterObject[]> {
+  const found = await Promise.all(
+    objects.map(async (object) => place.api.get(await place.resources.pathOf(object), anyObject)),
+  );
+  return objects.filter((_, index) => found[index] === undefined);
+}
+
 /** Work on objects that were checked: what is refused then has another cause than the user's manifests. */
 export async function begun<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -26,7 +26,10 @@ export function isOutage(answer: HttpAnswer): boolean {
   if (isUnreached(answer)) return true;
   const said = statusOf(answer);
   if (said === undefined) return false;
-  return [429, 503, 504].includes(answer.status) || (answer.status === 500 && /etcd/.test(said.message));
+  return (
+    [429, 503, 504].includes(answer.status) ||
+    (answer.status === 500 && /etcd|failed calling webhook/.test(said.message))
+  );
 }
 
 /**

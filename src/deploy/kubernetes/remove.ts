@@ -1,6 +1,7 @@
 import type { Digest } from '../../lib/digest.ts';
-import { UserError } from '../../lib/errors.ts';
+import { messageOf } from '../../lib/errors.ts';
 import { type ClusterObject, RELEASE_LABEL } from '../../records/cluster.ts';
+import { TakenOver } from '../ledger.ts';
 import { type Edition, isEditionOf } from './edition.ts';
 import { type Place, selectorOf } from './place.ts';
 import { item } from './types/object.ts';
@@ -53,9 +54,9 @@ async function removeKinds(
     try {
       await api.remove(folder, { labelSelector }, check);
     } catch (error) {
-      // What is left serves nobody; a release that serves must not fail for it.
-      if (!(error instanceof UserError)) throw error;
-      log.warning(`what is no longer needed is left, to be removed by hand: ${error.message}`);
+      if (error instanceof TakenOver) throw error;
+      // What is left serves nobody; a release that serves must not fail for it, and what is half removed is no way back.
+      log.warning(`what is no longer needed is left, to be removed by hand: ${messageOf(error)}`);
     }
   });
   await Promise.all(removals);

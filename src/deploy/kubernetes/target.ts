@@ -2,7 +2,7 @@ import type { Digest } from '../../lib/digest.ts';
 import { MachineError, UserError } from '../../lib/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../../lib/http.ts';
 import type { Ask, Serving, Target } from '../target.ts';
-import { applyObjects, begun, checkObjects } from './apply.ts';
+import { applyObjects, begun, checkObjects, missingOf } from './apply.ts';
 import { askPods, askService } from './asking.ts';
 import { type Edition, editionOf, editionText, isSame } from './edition.ts';
 import { beforeOf, type Front, isWhole, namedBy, readFront, switchFront } from './front.ts';
@@ -160,10 +160,15 @@ export class KubernetesTarget implements Target {
   async #bringBack(edition: Edition): Promise<void> {
     const place = this.#place;
     const manifests = await this.#manifestsOf(edition);
-    if (!(await podsOf(place, manifests)).some(isReady)) {
-      await applyObjects(place, manifests.own);
+    const isUp = (await podsOf(place, manifests)).some(isReady);
+    // What a commit that failed has removed. A Job that is over may have removed itself.
+    const all = manifests.own.filter(({ kind }) => kind !== 'Job');
+    const missing = await missingOf(place, all);
+    // A Deployment that is there and up may have more pods than it was given.
+    await applyObjects(place, isUp ? missing : manifests.own);
+    // Pods of one that was removed are ready for a moment more.
+    if (!isUp || missing.some(isWorkload))
       await whenReady(place, manifests, AbortSignal.timeout(BACK_SECONDS * 1000));
-    }
     await switchFront(place, manifests, { token: this.#token, before: undefined });
   }
 
