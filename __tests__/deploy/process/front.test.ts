@@ -67,6 +67,44 @@ describe('forwarding', () => {
   });
 });
 
+describe('a request that offers another protocol', () => {
+  const offer = 'Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n';
+  const body = JSON.stringify({ numbers: [1, 2] });
+  const post = `POST /sum HTTP/1.1\r\nHost: x\r\n${offer}`;
+  const whole = `${post}Content-Length: ${body.length}\r\n\r\n`;
+  const chunked = `${post}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n`;
+  const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+  const cases: [string, string[], RegExp][] = [
+    ['a GET', [`GET /?a=b HTTP/1.1\r\nHost: x\r\n${offer}\r\n`], /"pid":\d+/],
+    ['a POST', [whole + body], /"sum":3,/],
+    ['a POST in pieces', [whole, body], /"sum":3,/],
+    ['a POST in chunks that waits for leave', [chunked, chunk], /100 Continue[\s\S]+"sum":3,/],
+    ['a POST that offers a WebSocket', [whole.replace('h2c', 'websocket') + body], /"sum":3,/],
+  ];
+
+  test.each(cases)('is answered without it: %s', async (_, pieces, expected) => {
+    const front = await bench();
+    await front.golive(ONE);
+    const socket = connect(front.port, '127.0.0.1');
+    let said = '';
+    socket.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    for (const piece of pieces) {
+      socket.write(piece);
+      await sleep(200);
+    }
+    await until(async () => expected.test(said));
+    // A body in chunks had the connection alone; else it is one like any other.
+    if (/^connection: close/im.test(said)) return;
+    said = '';
+    socket.write('GET /again HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(async () => said.includes(ONE));
+    expect(said).toMatch(/^HTTP\/1.1 200 OK/);
+    socket.destroy();
+  });
+});
+
 describe('switching', () => {
   test('no request fails through start, switch, commit and revert', async () => {
     const front = await bench();

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createProxyServer } from 'httpxy';
 import { codeOf, MachineError, messageOf, UserError } from '../../lib/errors.ts';
 import type { ModelServer } from './model-server.ts';
+import { isWebSocket, serveWithoutOffer } from './ordinary.ts';
 import { type Address, RELEASE_PATH } from './protocol.ts';
 
 const RELEASE_HEADER = 'x-trainyard-release';
@@ -45,7 +46,10 @@ export class Gateway {
     const server = createServer((request, answer) => this.#answer(request, answer));
     // Longer than the idle time of the proxies that people put in front, which would otherwise meet a closing connection.
     server.keepAliveTimeout = 75_000;
-    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on('upgrade', (request, socket, head) => {
+      if (isWebSocket(request) || !(socket instanceof Socket)) this.#upgrade(request, socket, head);
+      else serveWithoutOffer(server, request, socket, head);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(whyClosed(address, error)));
       server.listen(address.port, address.host, resolve);
