@@ -11,5 +11,9 @@ export function isDiskFull(error: unknown): boolean {
 export async function namingDisk(error: unknown, places: readonly string[]): Promise<unknown> {
   if (!isDiskFull(error)) return error;
   const { full, all } = await diskSpace(places);
-  return new MachineError(`a disk is full (${full ?? all}): ${messageOf(error)}`, { cause: error });
+  const exitStatus = error instanceof MachineError ? error.exitStatus : undefined;
+  return new MachineError(`a disk is full (${full ?? all}): ${messageOf(error)}`, {
+    cause: error,
+    exitStatus,
+  });
 }
