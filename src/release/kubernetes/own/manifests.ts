@@ -4,7 +4,9 @@ import type { ClusterObject } from '../../../records/cluster.ts';
 import type { Commit } from '../../../source/commit.ts';
 import { configMap } from '../object.ts';
 import type { Rendering } from '../rendering.ts';
+import { checkConfig } from './check-config.ts';
 import { checkObject, checkTwice, objectOf } from './check-object.ts';
+import { checkScale } from './check-scale.ts';
 import { checkServices } from './check-service.ts';
 import { checkUse } from './check-use.ts';
 import { checkWorkload } from './check-workload.ts';
@@ -52,14 +54,20 @@ export async function ownManifests(request: OwnRequest): Promise<ClusterObject[]
     if (typeof workload === 'string') problems.push(workload);
     else if (workload !== undefined) workloads.set(object, workload);
   }
-  const services = servicesOf(objects, [...workloads.values()]);
-  problems.push(...checkTwice(objects), ...[...workloads.values()].flatMap(checkWorkload));
+  const made = [...workloads.values()];
+  const services = servicesOf(objects, made);
+  const switches = services.filter(({ isSwitch }) => isSwitch);
+  const served = new Set(switches.flatMap(({ selected }) => selected));
+  problems.push(
+    ...checkTwice(objects),
+    ...made.flatMap(checkWorkload),
+    ...checkScale(objects, [...served]),
+    ...checkConfig(objects, made),
+  );
   // What is missing as a whole is told when all of it could be read.
   if (unread.length === 0)
     problems.push(...checkServices(services, folder), ...checkUse(objects, used, config, folder));
   if (problems.length > 0) throw userErrors(`the manifests in ${folder} cannot be released`, problems);
-  const switches = services.filter(({ isSwitch }) => isSwitch);
-  const served = new Set(switches.flatMap(({ selected }) => selected));
   const completed = objects.map((one) => {
     const workload = workloads.get(one);
     const isSwitch = switches.some(({ written }) => written === one);
