@@ -106,11 +106,11 @@ export class FakeCluster {
     return this.server.objects.get(`${CORE}/services/${service}`)?.metadata.annotations?.[RELEASE_ANNOTATION];
   }
 
-  /** A pod of a release; a ready one, unless its status is given. */
-  pod(name: string, { own, release: digest }: Manifests, status: object = READY): void {
+  /** A pod of a release; a ready one with its image, unless others are given. */
+  pod(name: string, { own, release: digest }: Manifests, status: object = READY, image = 'server'): void {
     const template = own.find(({ kind }) => kind === 'Deployment');
     const { labels, annotations } = template?.metadata ?? {};
-    const spec = { containers: [{ name: 'server', image: 'server' }] };
+    const spec = { containers: [{ name: 'server', image }] };
     const creationTimestamp = new Date().toISOString();
     const named = { ...annotations, [RELEASE_ANNOTATION]: digest };
     const head = { name, labels, annotations: named, creationTimestamp };

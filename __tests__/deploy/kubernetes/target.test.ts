@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { applyObjects } from '../../../src/deploy/kubernetes/apply.ts';
 import type { Step } from '../../../src/deploy/ledger.ts';
 import { recover } from '../../../src/deploy/recover.ts';
+import { Refused } from '../../../src/deploy/target.ts';
 import { type Digest, hexOf } from '../../../src/lib/digest.ts';
 import { MachineError } from '../../../src/lib/errors.ts';
 import { RELEASE_SHORT } from '../../../src/records/cluster.ts';
@@ -137,6 +138,19 @@ test.each<[Step, string, string]>([
   const hide = (text: string) => text;
   const came = await recover(journal, await cluster.target(two, 3), probesOf, { log: recordingLog(), hide });
   expect([came.outcome, cluster.named('public')]).toEqual([outcome, how === 'final' ? two : one]);
+});
+
+test('Pods that a webhook has changed are refused before they serve', async () => {
+  const release = await released('1', 'public');
+  const target = await cluster.target(release, 1);
+  const starting = target.start(AbortSignal.timeout(10_000));
+  while (kinds('deployments').length === 0) await sleep(20);
+  const manifests = await cluster.manifests(release);
+  cluster.pod('changed', manifests, undefined, 'mirror/server');
+  cluster.says(manifests, 1);
+  await expect(starting).rejects.toThrow(
+    new Refused('pod changed is not as the release was rendered: it has server (mirror/server)'),
+  );
 });
 
 test('What served before and can’t be removed fails no commit', async () => {

@@ -1,11 +1,10 @@
 import { hexOf } from '../../lib/digest.ts';
 import { byBytes } from '../../lib/json.ts';
-import { RELEASE_LABEL } from '../../records/cluster.ts';
 import { Refused } from '../target.ts';
 import { askService, portOf } from './asking.ts';
-import { imagesOf, imageVolumesOf } from './dropped.ts';
+import { refuseOther } from './dropped.ts';
 import { type Front, isWhole } from './front.ts';
-import { isWorkload, type Manifests, podSpecOf } from './manifests.ts';
+import { isWorkload, type Manifests } from './manifests.ts';
 import type { Place } from './place.ts';
 import { hasEnded, isReady, podsOf } from './pods.ts';
 import type { Pod } from './types/pod.ts';
@@ -91,23 +90,6 @@ function readyIn({ endpoints }: EndpointSlice): string[] {
   return (endpoints ?? [])
     .filter(({ conditions }) => conditions?.ready !== false)
     .flatMap(({ targetRef }) => targetRef?.name ?? []);
-}
-
-/** A pod runs the images that its release names, by digest, and has the volumes with the model. */
-function refuseOther({ metadata, spec }: Pod, { own, short }: Manifests): void {
-  const templates = own.flatMap((object) => podSpecOf(object) ?? []);
-  const isOne = templates.some(
-    (template) =>
-      isWithin(imagesOf(template), imagesOf(spec)) &&
-      isWithin(imageVolumesOf(template), imageVolumesOf(spec)),
-  );
-  if (isOne && metadata.labels?.[RELEASE_LABEL] === short) return;
-  const found = [...imagesOf(spec), ...imageVolumesOf(spec)].join(', ');
-  throw new Refused(`pod ${metadata.name} is not as the release was rendered: it has ${found}`);
-}
-
-function isWithin(wanted: readonly string[], found: readonly string[]): boolean {
-  return wanted.every((one) => found.includes(one));
 }
 
 /** The path of a readiness probe that the public Service leads to, too; undefined where no probe asks at its port. */

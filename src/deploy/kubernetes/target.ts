@@ -4,6 +4,7 @@ import type { HttpAnswer, HttpRequest } from '../../lib/http.ts';
 import type { Ask, Serving, Target } from '../target.ts';
 import { applyObjects, begun, checkObjects, missingOf } from './apply.ts';
 import { askPods, askService } from './asking.ts';
+import { refuseOther } from './dropped.ts';
 import { type Edition, editionOf, editionText, isSame } from './edition.ts';
 import { beforeOf, type Front, isWhole, namedBy, readFront, switchFront } from './front.ts';
 import { identify } from './identify.ts';
@@ -97,7 +98,12 @@ export class KubernetesTarget implements Target {
       const others = own.filter((object) => !isWorkload(object));
       await applyObjects(place, [...secrets, ...others, ...shared.filter((object) => !there.has(object))]);
       await applyObjects(place, own.filter(isWorkload));
-      const ready = () => whenReady(place, manifests, signal);
+      const ready = async () => {
+        const pods = await whenReady(place, manifests, signal);
+        // A webhook may change pods alone.
+        for (const one of pods) refuseOther(one, manifests);
+        return pods;
+      };
       return askPods(place, manifests, await ready(), ready);
     });
   }
