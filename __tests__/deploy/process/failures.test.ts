@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
+import { freePort } from '../../../src/deploy/process/ports.ts';
 import { digestOfFile } from '../../../src/lib/digest.ts';
 import { benches, json, RELEASES, until } from '../../support/fronts.ts';
 import { processesOf } from '../../support/processes.ts';
@@ -89,6 +90,19 @@ describe('a server that fails', () => {
     );
     expect((await json(front.get('/'))).release).toBe(TWO);
     other.close();
+  });
+
+  test('is not started at another address of the port that the front has: it says so, and how that is done', async () => {
+    const front = await bench();
+    await front.golive(ONE);
+    const listen = { host: '0.0.0.0', port: front.port };
+    await expect(front.start(TWO, { listen })).rejects.toThrow(
+      `port ${front.port} on 0.0.0.0 is held by the front itself, which serves on 127.0.0.1. Give another target.port, too;`,
+    );
+    expect((await json(front.get('/'))).release).toBe(ONE);
+    await front.golive(TWO, { listen: { ...listen, port: await freePort() } });
+    await front.golive(TWO, { listen });
+    expect((await json(front.get('/'))).release).toBe(TWO);
   });
 
   test('is not started when a file is not what the release says, at the first start or at any later one', async () => {

@@ -39,7 +39,7 @@ export class Gateway {
 
   /**
    * Opens a port; one that is open stays as it is.
-   * Throws UserError when another program holds it, MachineError when it can't be opened at all.
+   * Throws UserError when another program or another address of the front holds it, MachineError when it can't be opened at all.
    */
   async open(address: Address): Promise<void> {
     if (this.#listeners.has(keyOf(address))) return;
@@ -51,7 +51,7 @@ export class Gateway {
       else serveWithoutOffer(server, request, socket, head);
     });
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(whyClosed(address, error)));
+      server.once('error', (error) => reject(whyClosed(address, error, this.#hostAt(address.port))));
       server.listen(address.port, address.host, resolve);
     });
     server.on('error', (error) => this.#routes.log(`port ${address.port}: ${messageOf(error)}`));
@@ -106,6 +106,12 @@ export class Gateway {
     void this.#proxy.ws(request, socket, { target, agent: false }, head);
   }
 
+  /** At which of its addresses this front has a port. */
+  #hostAt(port: number): string | undefined {
+    const key = [...this.#listeners.keys()].find((one) => one.endsWith(` ${port}`));
+    return key?.split(' ')[0];
+  }
+
   #count(server: ModelServer, until: ServerResponse | Socket): void {
     server.inFlight += 1;
     until.once('close', () => {
@@ -124,11 +130,14 @@ function keyOf({ host, port }: Address): string {
   return `${host} ${port}`;
 }
 
-function whyClosed({ host, port }: Address, error: Error): Error {
-  if (codeOf(error) === 'EADDRINUSE') {
-    return new UserError(
-      `port ${port} on ${host} is held by another program. End that program, or give target.port in environments/ another port and release again`,
-    );
-  }
-  return new MachineError(`port ${port} on ${host} cannot be opened: ${messageOf(error)}`, { cause: error });
+function whyClosed({ host, port }: Address, error: Error, own: string | undefined): Error {
+  const place = `port ${port} on ${host}`;
+  if (codeOf(error) !== 'EADDRINUSE')
+    return new MachineError(`${place} cannot be opened: ${messageOf(error)}`, { cause: error });
+  // Two sockets can't have it at once, and the one that serves is not closed for one that may fail.
+  return new UserError(
+    own === undefined
+      ? `${place} is held by another program. End that program, or give target.port in environments/ another port and release again`
+      : `${place} is held by the front itself, which serves on ${own}. Give another target.port, too; the release after that one may have port ${port} again`,
+  );
 }
