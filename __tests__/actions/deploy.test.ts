@@ -88,6 +88,17 @@ describe('the action deploy', () => {
     expect((await machine.store.names('deployment-')).size).toBe(2);
   });
 
+  test('a store that cannot be written to when a release is refused: the step says both', async () => {
+    const release = await machine.release({ config: { MODE: 'dies' } });
+    await rm(join(machine.root, 'yard', 'refs'), { recursive: true });
+    await writeFile(join(machine.root, 'yard', 'refs'), '');
+    const { status, outputs, stdout } = await step({ release });
+    expect([status, outputs.outcome]).toEqual([1, 'refused']);
+    expect(stdout).toMatch(
+      /^::error::test: release \w+ is refused: the server ended .*; nothing serves yet%0Athe store .*yard does not know of that: .*; once that is mended, the next deploy tells it$/m,
+    );
+  });
+
   test('fails when a release is refused, shows what differs, and goes back to the previous one by hand', async () => {
     const first = await machine.release();
     await step({ release: first });

@@ -81,11 +81,11 @@ export const action = defineAction({
       job.log.warning(`the lineage is not shown: ${messageOf(error)}`);
       return { nodes: [] };
     });
-    const failure = failureOf(deployed) ?? unrecordedOf(deployed, store);
+    const failures = [failureOf(deployed), unrecordedOf(deployed, store)].flatMap((one) => one ?? []);
     return {
       outputs: { deployment: digest, endpoint: config.endpoint, outcome: config.outcome },
       summary: deploySummary(deployed, nodes, store),
-      ...(failure !== undefined && { failure }),
+      ...(failures.length > 0 && { failure: failures.join('\n') }),
       ...(exitStatus !== undefined && { exitStatus }),
     };
   },
@@ -115,11 +115,13 @@ function siteDeps(store: Store, job: Job): Parameters<typeof locate>[1] {
   };
 }
 
+/** Why the step fails for what the store does not know; undefined when it does. */
 function unrecordedOf({ unrecorded, deployment: { config } }: Deployed, store: Store): string | undefined {
-  return (
-    unrecorded &&
-    `the release is ${config.outcome} at ${config.endpoint}, but the store ${store.location} does not know of it: ${unrecorded}. Mend that, and deploy the same release again`
-  );
+  if (unrecorded === undefined) return undefined;
+  const place = `the store ${store.location} does not know of`;
+  return isLive(config)
+    ? `the release is ${config.outcome} at ${config.endpoint}, but ${place} it: ${unrecorded}. Mend that, and deploy the same release again`
+    : `${place} that: ${unrecorded}; once that is mended, the next deploy tells it`;
 }
 
 /** The bundle that runs now, of which `script` is a stub (`dist/NAME/index.js`), as the front needs it. */
