@@ -1,5 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
-import { UserError } from '../lib/errors.ts';
+import { messageOf, UserError } from '../lib/errors.ts';
 import { hideSecrets } from '../lib/hide.ts';
 import { release } from '../records/release.ts';
 import { getRecord } from '../store/records.ts';
@@ -69,7 +69,13 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
     throw error;
   });
   const done = await finish(plan, parts, rollout, { endpoint: target.endpoint, text: text() }, deps);
-  if (isLive(rollout)) await site.note(done.deployment.digest);
+  const { digest } = done.deployment;
+  if (isLive(rollout))
+    await site
+      .note(digest)
+      .catch((error: unknown) =>
+        deps.log.warning(`what serves does not name Deployment ${digest}: ${messageOf(error)}`),
+      );
   return done;
 }
 

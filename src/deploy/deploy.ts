@@ -22,6 +22,8 @@ import type { Site } from './site.ts';
  * @throws UserError for what is wrong before anything has changed; nothing is recorded then
  */
 export async function deploy(site: Site, request: DeployRequest, deps: DeployDeps): Promise<Deployed> {
+  // How it has ended, and the error that comes first, stay as they are.
+  const warnThat = (what: string) => (error: unknown) => deps.log.warning(`${what}: ${messageOf(error)}`);
   try {
     await site.open();
     const hold = await site.ledger.lock(deps.signal);
@@ -34,15 +36,15 @@ export async function deploy(site: Site, request: DeployRequest, deps: DeployDep
       await hold
         .check()
         .then(() => site.tidy())
-        .catch((error: unknown) =>
-          deps.log.warning(`${site.location} was not tidied up: ${messageOf(error)}`),
-        );
-      await hold.release();
+        .catch(warnThat(`${site.location} was not tidied up`));
+      await hold
+        .release()
+        .catch(warnThat(`the lock of ${site.location} was not given back, and ends by itself`));
     }
   } catch (error) {
     throw await namingDisk(error, [site.location]);
   } finally {
-    await site.close();
+    await site.close().catch(warnThat(`${site.location} was not left in order`));
   }
 }
 
