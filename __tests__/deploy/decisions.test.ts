@@ -41,6 +41,24 @@ describe('a release that a roll-back left', () => {
     expect(outcomeOf(await machine.deploy(two, bySchedule))).toEqual(['unchanged', two]);
   });
 
+  test('is held as what it is: trained once more, the same does not come back by itself', async () => {
+    const two = { model: 'two', config: { OFFSET: '0' } };
+    await machine.deploy(await machine.release({ model: 'one' }));
+    await machine.deploy(await machine.release(two));
+    await machine.deploy('previous', HERE);
+    const again = await machine.release({ ...two, trainedOn: 'another' });
+    expect((await machine.deploy(again, bySchedule)).rollout.outcome).toBe('held');
+    expect((await machine.deploy(again, { lift: true })).rollout.outcome).toBe('live');
+    const third = await machine.release({ ...two, trainedOn: 'a third' });
+    expect((await machine.deploy(third, bySchedule)).rollout.outcome).toBe('live');
+    await machine.deploy('previous', HERE);
+    const other = await machine.release({
+      ...two,
+      config: { OFFSET: '0', MORE: '1' },
+    });
+    expect((await machine.deploy(other, bySchedule)).rollout.outcome).toBe('live');
+  });
+
   test('is held on a machine that is new, too: the store remembers', async () => {
     const [one, two] = [await machine.release({ model: 'one' }), await machine.release({ model: 'two' })];
     await machine.deploy(one);

@@ -16,6 +16,8 @@ export interface ReleaseChoices {
   readonly port: number;
   /** The model's bytes; another model is another release. */
   readonly model?: string;
+  /** On which of machines that are alike it was trained; another Run is another release. */
+  readonly trainedOn?: string;
   readonly config?: ReleaseConfig['config'];
   readonly secrets?: readonly string[];
   readonly golden?: readonly Pick<Golden, 'request' | 'response'>[] | string;
@@ -37,7 +39,7 @@ export function sumOf(numbers: readonly number[], sum: number): Pick<Golden, 're
 
 /** A release of the test server in a store, with all that it stands on, as the stages before deploy would write it. */
 export async function putRelease(store: Store, choices: ReleaseChoices): Promise<Stored<ReleaseConfig>> {
-  const { model = 'weights', golden = [sumOf([1, 2], 3)] } = choices;
+  const { model = 'weights', trainedOn = 'linux', golden = [sumOf([1, 2], 3)] } = choices;
   const trainer = await putTrainer(store, { 'train.py': '# trains' });
   const weights = await store.write({ bytes: Buffer.from(model) });
   const text = typeof golden === 'string' ? golden : golden.map((one) => JSON.stringify(one)).join('\n');
@@ -53,7 +55,7 @@ export async function putRelease(store: Store, choices: ReleaseChoices): Promise
       metrics: { accuracy: 1 },
       segments: [],
       machine: {
-        os: 'linux',
+        os: trainedOn,
         architecture: 'x64',
         processors: 1,
         memoryBytes: 1,

@@ -7,6 +7,7 @@ import type { ReleaseConfig } from '../records/release.ts';
 import { type SourceConfig, source } from '../records/source.ts';
 import { getManifest, readConfig } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { alikeIn } from './alike.ts';
 
 /** Whether a commit is an ancestor of another one, and not the same; undefined when it can't be told. */
 export type IsAncestor = (older: SourceConfig, newer: SourceConfig) => Promise<boolean | undefined>;
@@ -27,7 +28,9 @@ export async function whyNotBegun(
   stores: readonly Store[],
   { isAncestor, log }: { isAncestor: IsAncestor; log: Log },
 ): Promise<{ outcome: Extract<Outcome, 'held' | 'superseded'>; reason: string } | undefined> {
-  const hold = lift ? undefined : heldBy(history, release.digest);
+  // What nobody named is held by what it is: a training that was forced makes another release of the same.
+  const alike = byHand || live === release.digest ? [] : await alikeIn(history, release.digest, stores);
+  const hold = lift ? undefined : heldBy(history, release.digest, ...alike);
   if (hold !== undefined) {
     const who = hold.cause === undefined ? '' : ` by ${hold.cause.actor}`;
     return {

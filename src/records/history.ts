@@ -41,11 +41,11 @@ export function newestReleases(history: readonly Event[], count: number): Digest
   return [...new Set(live.reverse())].slice(0, count);
 }
 
-/** The roll-back that holds a release away; undefined when none does, or a person lifted that since. */
-export function heldBy(history: readonly Event[], release: Digest): Event | undefined {
+/** The roll-back that holds a release away, or others that are like it; undefined when none does, or a person lifted that since. */
+export function heldBy(history: readonly Event[], ...releases: readonly Digest[]): Event | undefined {
   return history.reduce<Event | undefined>((held, event) => {
-    if (event.holds === release) return event;
-    return event.lifts === true && event.release === release ? undefined : held;
+    if (event.holds !== undefined && releases.includes(event.holds)) return event;
+    return event.lifts === true && releases.includes(event.release) ? undefined : held;
   }, undefined);
 }
 
