@@ -34,7 +34,7 @@ export async function takeTagLock(
     if (seen?.digest !== found) seen = found && { digest: found, at: performance.now() };
     const holder = found === undefined ? '' : await holderIn(store, found);
     const isSilent = seen !== undefined && performance.now() - seen.at > beats.patienceMs;
-    if (holder === '' || isSilent || (await livesHere(holder)) === false) {
+    if (['', token].includes(holder) || isSilent || (await livesHere(holder)) === false) {
       const mine = await write(store, tag, token, 0);
       await sleep(contestMs, undefined, { signal }).catch(() => {});
       if ((await store.resolve(tag)) === mine) return hold(store, tag, token, mine, beats);
@@ -53,8 +53,7 @@ function hold(store: Store, tag: string, token: string, first: Digest, { everyMs
   const lost = new Promise<never>((_, reject) => {
     const beat = async (): Promise<void> => {
       // A registry that is down for a while takes nobody's lock.
-      const found = await store.resolve(tag).catch(() => current);
-      if (found !== current) {
+      if (await isTaken(store, tag, token).catch(() => false)) {
         clearInterval(timer);
         reject(
           new MachineError(
@@ -78,7 +77,7 @@ function hold(store: Store, tag: string, token: string, first: Digest, { everyMs
     release: async () => {
       clearInterval(timer);
       await beating;
-      if ((await store.resolve(tag)) !== current) return;
+      if (await isTaken(store, tag, token)) return;
       const free = await write(store, tag, '', 0);
       // Not every registry lets its tags be removed; an empty holder says as much.
       await store.remove?.(new Set([free, current])).catch(() => {});
@@ -97,6 +96,16 @@ async function write(store: Store, tag: string, holder: string, count: number): 
     annotations: { [HOLDER]: holder, [BEAT]: String(count) },
   };
   return store.put(canonicalBytes(manifest), [tag]);
+}
+
+/**
+ * Whether another one holds the lock. Nobody does where no tag is found, as when it was cleaned up or may not be read for a while; and a
+ * manifest of ours that is not the last one known is a beat whose answer was lost, or one that a replica still has.
+ */
+async function isTaken(store: Store, tag: string, token: string): Promise<boolean> {
+  const found = await store.resolve(tag);
+  const holder = found === undefined ? '' : await holderIn(store, found);
+  return !['', token].includes(holder);
 }
 
 async function holderIn(store: Store, digest: Digest): Promise<string> {
