@@ -114,6 +114,8 @@ async function args(options: ActOptions, own: string): Promise<string[]> {
   const environment = {
     GITHUB_RUN_ATTEMPT: String(options.attempt ?? 1),
     GITHUB_RETENTION_DAYS: '90',
+    // act knows of none.
+    GITHUB_WORKFLOW_REF: `acme/models/.github/workflows/${options.workflow}@refs/heads/main`,
   };
   return [
     options.event ?? 'push',

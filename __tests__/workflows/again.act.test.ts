@@ -68,7 +68,7 @@ test('two projects of one repository are served side by side by one machine', as
     const name = file.replace('.yml', '');
     return text
       .replace('project: . #', `project: models/${name} #`)
-      .replace('group: digits/', `group: ${name}/`);
+      .replaceAll('group: digits/', `group: ${name}/`);
   };
   team = await makeTeam({ 'models/one': 'one', 'models/two': 'two' }, templates, mine);
   const endpoints: string[] = [];

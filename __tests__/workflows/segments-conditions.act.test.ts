@@ -91,7 +91,7 @@ describe('a long training', () => {
 
   test('starts itself again on the same commit', async () => {
     const said = await startedAgain('stopped.yml');
-    expect(said?.slice(0, 5)).toEqual(['workflow', 'run', 'Trainyard long training', '--ref', 'main']);
+    expect(said?.slice(0, 5)).toEqual(['workflow', 'run', 'stopped.yml', '--ref', 'main']);
     expect(said).toEqual(expect.arrayContaining([`params=${params}`, 'runs=6', 'environment=staging']));
     expect(said?.at(-1)).toMatch(/^commit=[0-9a-f]{40}$/);
     const commit = 'b'.repeat(40);
