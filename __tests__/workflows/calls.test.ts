@@ -99,6 +99,20 @@ describe.each(actionFiles)('%s', (file) => {
   });
 });
 
+test.each(['pipeline', 'train'])('each checkout of %s is what its caller asks for', (name) => {
+  const { jobs } = readWorkflow(`.github/workflows/${name}.yml`);
+  const checkouts = Object.values(jobs)
+    .flatMap(({ steps }) => steps)
+    .filter(({ uses }) => uses?.startsWith('actions/checkout@'));
+  expect(checkouts.length).toBeGreaterThan(0);
+  for (const checkout of checkouts)
+    expect(checkout.with).toMatchObject({
+      ref: '${{ inputs.commit }}',
+      lfs: '${{ inputs.lfs }}',
+      submodules: '${{ inputs.submodules }}',
+    });
+});
+
 test('a call with a mistake is found', () => {
   const jobs = {
     a: { uses: './.github/workflows/none.yml' },
