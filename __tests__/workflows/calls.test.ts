@@ -74,6 +74,15 @@ describe.each(workflowFiles.filter((file) => file.startsWith('workflows/')))('%s
   });
 });
 
+test('every template that trains is run again when its runner is lost', () => {
+  const training = workflowFiles.filter((file) =>
+    /uses: trainyard\/.*\/(?:train|pipeline)\.yml@/.test(text(file)),
+  );
+  const names = training.map((file) => parse(text(file)).name);
+  const { workflows } = parse(text('workflows/trainyard-rerun.yml')).on.workflow_run;
+  expect(workflows).toEqual(names.toSorted());
+});
+
 describe.each(actionFiles)('%s', (file) => {
   const action = readAction(file);
 
