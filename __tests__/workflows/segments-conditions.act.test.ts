@@ -2,7 +2,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { jobOf } from '../support/act.ts';
+import { type ActResult, jobOf } from '../support/act.ts';
 import { finished } from '../support/act-rewrite.ts';
 import { GIVEN, inputsOf, openStubs, ran, type Stubs } from '../support/act-stubs.ts';
 import { root } from '../support/workflow-files.ts';
@@ -80,10 +80,13 @@ test('one that five jobs did not finish is not red, and nothing is packaged', as
 
 describe('a long training', () => {
   const params = '{"note": "$(touch PWN) \\" x"}';
-  const startedAgain = async (workflow: string, changed: object = {}): Promise<string[] | undefined> => {
+  const start = async (workflow: string, changed: object = {}): Promise<ActResult> => {
     const machine = await withGh('printf "gh:%s\\n" "$@"');
     const inputs = { environment: 'staging', params, runs: '7', commit: '', ...changed };
-    const result = await act({ event: 'workflow_dispatch', workflow, payload: { inputs }, machine });
+    return act({ event: 'workflow_dispatch', workflow, payload: { inputs }, machine });
+  };
+  const startedAgain = async (workflow: string, changed: object = {}): Promise<string[] | undefined> => {
+    const result = await start(workflow, changed);
     expect(result.status).toBe(0);
     if (!ran(result).includes('again')) return undefined;
     return [...jobOf(result, 'again').log.matchAll(/^gh:(.*)$/gm)].map(([, argument = '']) => argument);
@@ -98,9 +101,17 @@ describe('a long training', () => {
     expect((await startedAgain('stopped.yml', { commit }))?.at(-1)).toBe(`commit=${commit}`);
   });
 
-  test('does not when it may not take more runs, or is finished', async () => {
-    expect(await startedAgain('stopped.yml', { runs: '1' })).toBeUndefined();
+  test('does not when it is finished', async () => {
     expect(await startedAgain('finished.yml')).toBeUndefined();
+  });
+
+  test('that may take no more runs is red, and says how it goes on', async () => {
+    const commit = 'b'.repeat(40);
+    const result = await start('stopped.yml', { runs: '1', commit });
+    expect(result.status).toBe(1);
+    const { log } = jobOf(result, 'again');
+    expect(log).toMatch(new RegExp(`not finished, .* no run is left\\. .* commit ${commit}.* goes on`));
+    expect(log).not.toContain('gh:');
   });
 });
 
