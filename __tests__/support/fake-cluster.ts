@@ -40,6 +40,14 @@ export const aConfigMap = (name: string): ClusterObject => ({
   metadata: metadata(name),
 });
 
+/** A Job of a release. */
+export const aJob = (name: string, spec: object = {}): ClusterObject => ({
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  metadata: metadata(name),
+  spec,
+});
+
 /** A Deployment of a release. @param container fields of its only container */
 export const aDeployment = (container: object = {}, pod: object = {}): ClusterObject => {
   const { labels, annotations } = metadata('');

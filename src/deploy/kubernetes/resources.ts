@@ -20,6 +20,8 @@ const KNOWN: Readonly<Record<string, string>> = {
   'apps/v1 DaemonSet': 'daemonsets',
   'apps/v1 StatefulSet': 'statefulsets',
   'autoscaling/v2 HorizontalPodAutoscaler': 'horizontalpodautoscalers',
+  'batch/v1 CronJob': 'cronjobs',
+  'batch/v1 Job': 'jobs',
   'networking.k8s.io/v1 Ingress': 'ingresses',
   'networking.k8s.io/v1 NetworkPolicy': 'networkpolicies',
   'policy/v1 PodDisruptionBudget': 'poddisruptionbudgets',

@@ -4,7 +4,6 @@ import type { HttpAnswer, HttpRequest } from '../../lib/http.ts';
 import type { Ask, Serving, Target } from '../target.ts';
 import { applyObjects, begun, checkObjects, missingOf } from './apply.ts';
 import { askPods, askService } from './asking.ts';
-import { refuseOther } from './dropped.ts';
 import { type Edition, editionOf, editionText, isSame } from './edition.ts';
 import { beforeOf, type Front, isWhole, namedBy, readFront, switchFront } from './front.ts';
 import { identify } from './identify.ts';
@@ -15,6 +14,7 @@ import { whenReady } from './ready.ts';
 import { missingSecrets } from './references.ts';
 import { editionsOf, removeEdition } from './remove.ts';
 import { findSecret, holds, secretOf, type Values } from './secrets.ts';
+import { whenStarted } from './started.ts';
 
 /** How long a release that served before may take to be ready again. */
 const BACK_SECONDS = 600;
@@ -98,12 +98,7 @@ export class KubernetesTarget implements Target {
       const others = own.filter((object) => !isWorkload(object));
       await applyObjects(place, [...secrets, ...others, ...shared.filter((object) => !there.has(object))]);
       await applyObjects(place, own.filter(isWorkload));
-      const ready = async () => {
-        const pods = await whenReady(place, manifests, signal);
-        // A webhook may change pods alone.
-        for (const one of pods) refuseOther(one, manifests);
-        return pods;
-      };
+      const ready = () => whenStarted(place, manifests, signal);
       return askPods(place, manifests, await ready(), ready);
     });
   }
