@@ -36,7 +36,7 @@ export class ApiServer {
   readonly requests: string[] = [];
   readonly log = recordingLog();
   behaviour: Behaviour = 'answers';
-  /** What its user may not do, as `METHOD /path`. */
+  /** What its user may not do, as `METHOD /path`; APPLY and WATCH are methods, too. */
   forbidden: RegExp | undefined;
   /** What fails with status 500, as `METHOD /path`, and its words. */
   broken: { readonly asked: RegExp; readonly words: string } | undefined;
@@ -107,12 +107,12 @@ export class ApiServer {
     const body = await text(request);
     this.requests.push(`${request.method} ${path}`);
     if (this.behaviour === 'is gone') return void answer.writeHead(500).end(this.lastWords);
-    if (searchParams.has('watch')) {
+    if (searchParams.has('watch') && !this.forbidden?.test(`WATCH ${path}`)) {
       answer.writeHead(200, { 'audit-id': '1' }).flushHeaders();
       return void this.#watching.add({ path, answer });
     }
     const isApply = request.headers['content-type'] === 'application/apply-patch+yaml';
-    const method = isApply ? 'APPLY' : (request.method ?? '');
+    const method = isApply ? 'APPLY' : searchParams.has('watch') ? 'WATCH' : (request.method ?? '');
     const asked = { method, path, selector: searchParams.get('labelSelector') ?? '' };
     const [status, result] = searchParams.has('dryRun') ? [200, JSON.parse(body)] : this.#act(asked, body);
     if (this.behaviour === 'takes writes and never answers them' && request.method !== 'GET')

@@ -144,6 +144,18 @@ test('A watch tells of every change, and goes on after an API server that was go
   await expect(following).rejects.toThrow('aborted');
 });
 
+test('Who may list and not watch is told so at once', async () => {
+  server.forbidden = /^WATCH/;
+  const watching = follow(server.api(), MAPS, configMap, {}, AbortSignal.timeout(5000));
+  await watching.next();
+  const refused = watching.next();
+  await expect(refused).rejects.toThrow(UserError);
+  await expect(refused).rejects.toThrow(
+    `the API server refused to watch ${MAPS} (403): WATCH ${MAPS}: Forbidden. See`,
+  );
+  expect(server.log.warnings).toEqual([]);
+});
+
 test('A watch ends when the API server is gone for too long', async () => {
   server.put(`${MAPS}/a`, thing('a'));
   const watching = follow(server.api(0.3), MAPS, configMap, {}, new AbortController().signal);

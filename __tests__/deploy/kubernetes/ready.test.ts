@@ -40,6 +40,16 @@ test('A pod that can’t be made is told once and waited for', async () => {
   expect(cluster.server.log.lines).toEqual([expect.stringMatching(WORDS)]);
 });
 
+test('Who may not watch events goes without what they say', async () => {
+  cluster.server.forbidden = /^WATCH .*events/;
+  const waiting = ready();
+  await sleep(500);
+  cluster.pod('one', manifests);
+  says([], 1);
+  expect(await waiting).toHaveLength(1);
+  expect(cluster.server.log.warnings).toEqual([]);
+});
+
 test('It is the reason of the refusal when none can be made for a minute', async () => {
   says([failing(58)]);
   const begin = performance.now();

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
-import { messageOf } from '../../lib/errors.ts';
+import { messageOf, UserError } from '../../lib/errors.ts';
 import { tryJson } from '../../lib/json.ts';
 import { LineCutter } from '../../lib/lines.ts';
 import { type Api, type Query, withQuery } from './api.ts';
@@ -17,7 +18,7 @@ const WATCH_SECONDS = 60;
 /**
  * All objects of a path that match, each time that one of them changes: listed once, then watched, and listed anew when the
  * watch ends, be it that the API server is gone for a while.
- * @throws MachineError when it is gone for too long, the reason of `signal` when aborted
+ * @throws UserError for who may not, MachineError when it is gone for too long, the reason of `signal` when aborted
  */
 export async function* follow<T extends Named>(
   api: Api,
@@ -68,7 +69,10 @@ class Gone extends Error {
   }
 }
 
-/** The lines of an answer as they come. Throws Gone when the connection breaks, or the answer is none of the API server's. */
+/**
+ * The lines of an answer as they come.
+ * @throws Gone when the connection breaks, or the answer is none of the API server's; UserError for who may not watch
+ */
 async function* linesOf(api: Api, path: string, signal: AbortSignal): AsyncGenerator<string> {
   api.count();
   const sent = request({ socketPath: await api.socket(), path, agent: false, signal });
@@ -81,11 +85,15 @@ async function* linesOf(api: Api, path: string, signal: AbortSignal): AsyncGener
       sent.on('response', resolve);
       sent.end();
     });
-    if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`);
+    const { statusCode: status = 0, headers } = answer;
+    if ([401, 403].includes(status))
+      throw refusal(`watch ${path.replace(/\?.*/, '')}`, { status, headers, body: await text(answer) });
+    if (status !== 200) throw new Error(`status ${status}`);
     isOpen = true;
     const lines = new LineCutter(16 * 2 ** 20);
     for await (const chunk of answer) yield* lines.cut(chunk);
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new Gone(messageOf(error), isOpen);
   } finally {
     sent.destroy();
