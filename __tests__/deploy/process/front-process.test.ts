@@ -1,8 +1,8 @@
-import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
-import { ensureFront } from '../../../src/deploy/process/launch.ts';
+import { ensureFront, type FrontPlace } from '../../../src/deploy/process/launch.ts';
 import { benches, isRunning, json, RELEASES, until } from '../../support/fronts.ts';
 import { processesOf } from '../../support/processes.ts';
 import { SERVER } from '../../support/server-file.ts';
@@ -12,6 +12,16 @@ jest.setTimeout(120_000);
 
 const [ONE, TWO] = RELEASES;
 const bench = benches();
+
+const MAIN = join(import.meta.dirname, '../../support/front-main.ts');
+
+const placeOf = (state: string): FrontPlace => ({
+  state,
+  name: 'toy',
+  environment: 'test',
+  env: process.env,
+  command: async () => [process.execPath, MAIN],
+});
 
 describe('the process', () => {
   test('SIGTERM: what is in hand is answered, and nothing is left', async () => {
@@ -36,17 +46,31 @@ describe('the process', () => {
     process.kill(pid, 'SIGKILL');
     await until(async () => (await front.client.find()) === undefined);
     expect(await isRunning(daemon)).toBe(true);
-    const main = join(import.meta.dirname, '../../support/front-main.ts');
-    await ensureFront({
-      state: front.state,
-      name: 'toy',
-      environment: 'test',
-      env: process.env,
-      command: async () => [process.execPath, main],
-    });
+    await ensureFront(placeOf(front.state));
     expect(await processesOf(front.state)).toHaveLength(1);
     expect(await isRunning(daemon)).toBe(false);
     await front.golive(TWO);
+  });
+
+  test('that cannot begin says why', async () => {
+    const front = await bench();
+    process.kill((await front.client.status()).pid, 'SIGTERM');
+    await until(async () => (await processesOf(front.state)).length === 0);
+    await mkdir(join(front.state, 'front.sock'));
+    await expect(ensureFront(placeOf(front.state))).rejects.toThrow(
+      /^the front did not start \(.*front\.out\): .*front\.sock/s,
+    );
+  });
+
+  test('that is too slow to begin is not left behind', async () => {
+    const front = await bench();
+    process.kill((await front.client.status()).pid, 'SIGTERM');
+    await until(async () => (await processesOf(front.state)).length === 0);
+    const code = 'console.log("it waits"); setTimeout(() => {}, 60_000)';
+    const command = async () => [process.execPath, '-e', code];
+    const place = { ...placeOf(front.state), command, limitSeconds: 2 };
+    await expect(ensureFront(place)).rejects.toThrow(/^the front did not start \(.*\): it waits$/);
+    await until(async () => (await processesOf(front.state)).length === 0);
   });
 
   test('its environment has nothing of the job, its session is its own, and only its user can tell it something', async () => {
