@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { digestOf } from '../../src/lib/digest.ts';
 import { machineName } from '../../src/lib/shared-lock.ts';
 import { deployment } from '../../src/records/deployment.ts';
+import { copyRecord } from '../../src/store/copy.ts';
+import { historyOf } from '../../src/store/history.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { getRecord } from '../../src/store/records.ts';
 import { until } from '../support/fronts.ts';
@@ -97,6 +99,27 @@ describe('what cannot be deployed', () => {
       ),
     ).toEqual(['live', expect.any(String)]);
     expect((await machine.served()).release).toBe(release);
+  });
+
+  test('what is damaged of an old record, and in no store, is gone: it is in the way of no deploy', async () => {
+    const old = (await machine.deploy(await machine.release())).deployment;
+    const here = new LayoutStore(machine.state);
+    const config = here.pathOf(old.manifest.config.digest);
+    await rm(config);
+    await writeFile(config, 'forgery');
+    const another = { store: new LayoutStore(join(machine.root, 'another')) };
+    const release = await machine.release({ config: { A: 1 } });
+    await copyRecord(machine.store, another.store, release);
+    expect((await machine.deploy(release, another)).rollout.outcome).toBe('live');
+    expect(machine.log.warnings).toEqual([
+      `${config} was damaged: its bytes differed from their digest, and it was removed`,
+      `the record ${old.digest} is lost: its configuration is gone here, and ${another.store.location} has none`,
+    ]);
+    expect((await machine.deploy(release, another)).rollout.outcome).toBe('unchanged');
+    expect((await historyOf({ records: here, ...HERE })).map(({ outcome }) => outcome)).toEqual([
+      'live',
+      'unchanged',
+    ]);
   });
 
   test('a release that a killed deploy had brought without its name is brought again', async () => {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { Digest } from '../../lib/digest.ts';
 import type { Log } from '../../lib/log.ts';
 import { copyRecord } from '../../store/copy.ts';
@@ -15,6 +16,13 @@ export async function repair(here: LayoutStore, store: Store, log: Log): Promise
     if (!(await isWhole(here, digest, log))) gone.push(digest);
   for (const digest of gone)
     if ((await store.get(digest)) !== undefined) await copyRecord(store, here, digest, () => false);
+    else if (await here.has(digest)) {
+      log.warning(
+        `the record ${digest} is lost: its configuration is gone here, and ${store.location} has none`,
+      );
+      // Whoever reads the history passes by what has no manifest, and fails at one without its configuration.
+      await rm(here.pathOf(digest));
+    }
 }
 
 async function isWhole(here: LayoutStore, digest: Digest, log: Log): Promise<boolean> {
