@@ -88,6 +88,7 @@ describe('what cannot be deployed', () => {
       await rm(path);
       await writeFile(path, 'forgery');
     }
+    await machine.deploy(release, HERE);
     await machine.deploy(await machine.release({ config: { A: 1 } }));
     for (const path of damaged)
       expect(machine.log.warnings).toContain(

@@ -47,6 +47,16 @@ test('previous needs no store: one that does not answer is told, and learns of i
   expect(await machine.served()).toMatchObject({ release: one, state: 'up' });
 });
 
+test('a digest that the machine has whole needs no store either, where the names say which machine', async () => {
+  await machine.deploy(await machine.release({ model: 'two' }));
+  const back = await machine.deploy(one, { ...HERE, store: goneStore(machine.store) });
+  expect([back.rollout.outcome, back.unrecorded]).toEqual([
+    'live',
+    expect.stringContaining('the registry does not answer'),
+  ]);
+  expect(await machine.served()).toMatchObject({ release: one, state: 'up' });
+});
+
 test('previous is a roll-back, whoever asks for it: its commit is older by nature', async () => {
   const isAncestor = async (older: { commit: string }, newer: { commit: string }): Promise<boolean> =>
     older.commit === OLD && newer.commit === NEW;

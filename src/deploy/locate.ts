@@ -4,7 +4,7 @@ import { type Cause, servesAfter } from '../records/deployment.ts';
 import { environmentName, projectName } from '../records/names.ts';
 import { type ReleaseConfig, release } from '../records/release.ts';
 import { byEnd, historyOf } from '../store/history.ts';
-import { getRecord } from '../store/records.ts';
+import { findRecord, getRecord } from '../store/records.ts';
 import { ClusterSite } from './kubernetes/site.ts';
 import { type MachineDeps, MachineSite } from './process/site.ts';
 import type { DeployRequest } from './request.ts';
@@ -41,7 +41,10 @@ export async function locate(
       throw new UserError('inputs name and environment are required when release is previous');
     return (await lastTarget(here, deps)) ?? here;
   }
-  const { config } = await getRecord([deps.store, ...(here ? [here.records] : [])], release, wanted);
+  // What the machine has needs no store; what is damaged there is mended later, from the store.
+  const kept = here && (await findRecord(here.records, release, wanted).catch(() => undefined));
+  const stores = [deps.store, ...(here ? [here.records] : [])];
+  const { config } = kept ?? (await getRecord(stores, release, wanted));
   if (name !== undefined && name !== config.name)
     problems.push(`input name is ${name}, and the release is of project ${config.name}`);
   if (environment !== undefined && environment !== config.environment)
