@@ -58,6 +58,8 @@ describe('a record is whole', () => {
   });
 });
 
+/** Of a file in a folder. */
+const DAMAGED = 'is damaged (first let verify with the input repair: true remove it)';
 const ORDER: readonly unknown[] = ['source', 'trainer', 'server', 'run', 'package', 'release', 'deployment'];
 
 describe('a broken link is named', () => {
@@ -81,8 +83,8 @@ describe('a broken link is named', () => {
     await yard.damage(golden, '');
     const { problems } = await yard.check(yard.digestOf('run'));
     expect(problems).toEqual([
-      `run: its file model.onnx (${model}) is damaged; package it again from a hand-off that has it, or train again`,
-      `run: its file golden.jsonl (${golden}) is damaged; package it again from a hand-off that has it, or train again`,
+      `run: its file model.onnx (${model}) ${DAMAGED}; package it again from a hand-off that has it, or train again`,
+      `run: its file golden.jsonl (${golden}) ${DAMAGED}; package it again from a hand-off that has it, or train again`,
     ]);
     expect(await yard.store.has(model)).toBe(true);
   });
@@ -229,7 +231,7 @@ describe('what other tools wrote', () => {
     ]);
     await yard.damage(blob.digest, 'another note');
     expect((await yard.check()).problems).toEqual([
-      `image: its layer (${blob.digest}) is damaged; write it again with the tool that made it`,
+      `image: its layer (${blob.digest}) ${DAMAGED}; write it again with the tool that made it`,
       `index: its member ${absent} is not in ${yard.store.location}; write it again with the tool that made it`,
     ]);
   });

@@ -112,17 +112,13 @@ async function copyFile(file: string, temporary: string, isGentle: boolean | und
   return hash;
 }
 
-/**
- * Has a store write one of its large blobs, where it can. What another store has can be had again, so nothing waits until it is on
- * the disk.
- */
+/** Has a store write one of its large blobs, where it can; false where it cannot. */
 export async function receiveBlob(blobs: Blobs, from: Store, blob: Blob): Promise<boolean> {
   if (from.fetch === undefined) return false;
   const temporary = incoming(blobs);
   try {
     if (!(await from.fetch(blob, temporary))) return false;
-    await chmod(temporary, 0o444);
-    await rename(temporary, join(blobs.folder, hexOf(blob.digest)));
+    await adopt(blobs, temporary, blob);
     return true;
   } finally {
     await rm(temporary, { force: true });

@@ -44,7 +44,10 @@ async function readBlob(
     const read =
       path === undefined ? await readThrough(store, digest, onBytes) : await digestOfFile(path, onBytes);
     if (read.digest === digest) return { size: read.size };
-    const isDropped = drop && (await store.dropDamaged?.(digest)) === true;
+    if (store.dropDamaged === undefined) return { problem: 'is damaged' };
+    // What is there is not copied again, damaged as it is.
+    if (!drop) return { problem: 'is damaged (first let verify with the input repair: true remove it)' };
+    const isDropped = await store.dropDamaged(digest);
     return { problem: `is damaged${isDropped ? ', and was removed so that it is written again' : ''}` };
   } catch (error) {
     const isOfTheStore = error instanceof UserError || error instanceof MachineError;

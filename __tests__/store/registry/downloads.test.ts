@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { type FileHandle, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { digestOf } from '../../../src/lib/digest.ts';
 import { MachineError, UserError } from '../../../src/lib/errors.ts';
 import { copyBlob } from '../../../src/store/copy.ts';
@@ -138,6 +139,22 @@ describe.each(WAYS)('a blob that comes %s', (_, get) => {
     expect(performance.now() - begin).toBeLessThan(5000);
     expect(await new LayoutStore(join(folder, 'layout')).has(digest)).toBe(false);
   });
+});
+
+test('a blob in a folder is on the disk before it has its name, so that a machine that fails leaves no part of one', async () => {
+  const { store } = await start();
+  const file = await open(import.meta.filename);
+  const handle: FileHandle = Object.getPrototypeOf(file);
+  await file.close();
+  const to = new LayoutStore(join(folder, 'layout'));
+  const named: boolean[] = [];
+  const { datasync } = handle;
+  const spy = jest.spyOn(handle, 'datasync').mockImplementation(async function (this: FileHandle) {
+    named.push(existsSync(to.pathOf(digest)));
+    return datasync.call(this);
+  });
+  await copyBlob(store, to, blob).finally(() => spy.mockRestore());
+  expect(named).toEqual([false]);
 });
 
 test('a stream that nobody reads to its end lets go of its connection', async () => {

@@ -15,8 +15,8 @@ const TAG = `lock-${TRAINING.slice(7, 23)}`;
 
 /** A store whose answers about tags can be made to differ from what it holds. */
 class Registry extends LayoutStore {
-  isDown = false;
-  losesAnswers = false;
+  isDown: boolean = false;
+  losesAnswers: boolean = false;
   stale: { readonly digest: Digest | undefined } | undefined;
   beats: Digest[] = [];
 
