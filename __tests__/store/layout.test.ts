@@ -1,7 +1,19 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { digestOf } from '../../src/lib/digest.ts';
 import { canonicalBytes } from '../../src/lib/json.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
@@ -149,6 +161,31 @@ describe('a folder as a store', () => {
     expect([...(await store.names('')).keys()]).toEqual(['run-next']);
     expect(await store.put(manifest('gone'), ['run-gone'])).toBe(gone);
     expect((await store.names('')).get('run-gone')).toBe(gone);
+  });
+
+  test('a name that moves while another writer rewrites the index stays moved', async () => {
+    const [one, other] = [new LayoutStore(root), new LayoutStore(root)];
+    await one.put(manifest('old'), ['run-old', 'training-a']);
+    const file = await open(import.meta.filename);
+    const handle: FileHandle = Object.getPrototypeOf(file);
+    await file.close();
+    const { sync } = handle;
+    let moved = '';
+    const spy = jest.spyOn(handle, 'sync').mockImplementation(async function (this: FileHandle) {
+      const [writes] = (await readdir(root)).filter((name) => name.startsWith('index.json.'));
+      if (writes !== undefined) {
+        spy.mockRestore();
+        moved = await one.put(manifest('new'), ['run-new', 'training-a']);
+      }
+      return sync.call(this);
+    });
+    await other.put(manifest('bystander'), ['run-bystander']);
+    expect(moved).toBe(digestOf(manifest('new')));
+    expect(Object.fromEntries(await one.names(''))).toMatchObject({
+      'run-bystander': digestOf(manifest('bystander')),
+      'run-new': moved,
+      'training-a': moved,
+    });
   });
 
   test('many writers at once lose no name', async () => {

@@ -17,7 +17,8 @@ const indexSchema = z.looseObject({ schemaVersion: z.literal(2), manifests: z.ar
  * The names of a layout. `index.json` is what every OCI tool reads, and one file cannot be changed by two writers at
  * once without a lock. So each name is first written as a file of its own (`refs/NAME`), and a writer rewrites the
  * index until it holds every such file: whoever writes last looks once more after writing, so no name is lost, and a
- * writer that dies leaves no lock behind.
+ * writer that dies leaves no lock behind. It may have put an index of before over a name that moved meanwhile: to
+ * writers, a name's file is right and the index is not.
  */
 export class LayoutIndex {
   readonly #root: string;
@@ -28,7 +29,7 @@ export class LayoutIndex {
 
   /** All names with the prefix, those of a writer that died before its index was written included. */
   async names(prefix: string): Promise<ReadonlyMap<string, Digest>> {
-    const entries = await this.#merged(await this.#read(), []);
+    const entries = await this.#merged(await this.#read());
     return new Map(
       [...entries].filter(([name]) => name.startsWith(prefix)).map(([name, { digest }]) => [name, digest]),
     );
@@ -37,13 +38,7 @@ export class LayoutIndex {
   /** Gives the manifest these names; a name that stood for another one moves. */
   async add(manifest: Descriptor, names: readonly string[]): Promise<void> {
     for (const name of names) await writeWhole(join(this.#root, 'refs', name), JSON.stringify(manifest));
-    for (;;) {
-      const index = await this.#read();
-      const merged = await this.#merged(index, names);
-      const wanted = serialise(merged);
-      if (serialise(index) === wanted) return;
-      await writeWhole(join(this.#root, 'index.json'), wanted);
-    }
+    await this.#settle((index) => index);
   }
 
   /** When each name was given last, in milliseconds since 1970; one that another tool gave has no time. */
@@ -62,7 +57,7 @@ export class LayoutIndex {
    */
   async remove(digests: ReadonlySet<Digest>, since: number): Promise<ReadonlyMap<string, Descriptor>> {
     const taken = new Map<string, Descriptor>();
-    for (const [name, entry] of await this.#merged(await this.#read(), []))
+    for (const [name, entry] of await this.#merged(await this.#read()))
       if (digests.has(entry.digest) && (await this.#takeRef(name, entry.digest, since)))
         taken.set(name, entry);
     await this.forget(digests);
@@ -109,7 +104,7 @@ export class LayoutIndex {
       const now = known === undefined ? 'removed' : 'written again from index.json';
       mended.push(`the name ${name} was damaged, and is ${now}`);
     }
-    const lacking = [...(await this.#merged(index, [])).keys()].filter((name) => !index.has(name));
+    const lacking = [...(await this.#merged(index)).keys()].filter((name) => !index.has(name));
     if (!wasDamaged && lacking.length > 0) mended.push(`index.json lacked ${lacking.join(', ')}`);
     await this.#settle((entries) => entries);
     return mended;
@@ -119,7 +114,7 @@ export class LayoutIndex {
   async #settle(change: (index: Map<string, Descriptor>) => Map<string, Descriptor>): Promise<void> {
     for (;;) {
       const index = await this.#read();
-      const wanted = serialise(await this.#merged(change(index), []));
+      const wanted = serialise(await this.#merged(change(index), true));
       if (serialise(index) === wanted) return;
       await writeWhole(join(this.#root, 'index.json'), wanted);
     }
@@ -157,21 +152,20 @@ export class LayoutIndex {
   }
 
   /**
-   * The index with the refs that it lacks, and `fresh` ones as their files say. A ref without its manifest is of a record
-   * that another tool deleted.
+   * The index with the refs that it lacks and, to write it, with names that may have moved as their files say. A ref without its
+   * manifest is of a record that another tool deleted.
    */
-  async #merged(
-    index: ReadonlyMap<string, Descriptor>,
-    fresh: readonly string[],
-  ): Promise<Map<string, Descriptor>> {
+  async #merged(index: ReadonlyMap<string, Descriptor>, isToWrite = false): Promise<Map<string, Descriptor>> {
     const merged = new Map(index);
     for (const name of await this.#refs()) {
-      if (merged.has(name) && !fresh.includes(name)) continue;
+      const known = merged.get(name);
+      // A record's own name ends with its digest's first digits, and never moves.
+      if (known !== undefined && (!isToWrite || name.endsWith(`-${hexOf(known.digest, 12)}`))) continue;
       const path = join(this.#root, 'refs', name);
       const text = await readIfThere(path);
       if (text === undefined) continue;
-      const entry = refOf(text, path);
-      if (this.#isHere(entry.digest)) merged.set(name, named(name, entry));
+      const entry = refOf(text, path, known);
+      if (entry.digest !== known?.digest && this.#isHere(entry.digest)) merged.set(name, named(name, entry));
     }
     return merged;
   }
@@ -190,9 +184,10 @@ export class LayoutIndex {
   }
 }
 
-function refOf(text: string, path: string): Descriptor {
-  const parsed = descriptor.safeParse(tryJson(text));
-  if (parsed.success) return parsed.data;
+/** @param instead where its file was damaged */
+function refOf(text: string, path: string, instead?: Descriptor): Descriptor {
+  const found = descriptor.safeParse(tryJson(text)).data ?? instead;
+  if (found !== undefined) return found;
   throw new UserError(
     `${path} does not name a record, it was damaged; remove it, and run the stage that made the record again`,
   );
