@@ -49,7 +49,7 @@ describe('a configuration schema', () => {
   test.each<JsonObject>([
     { allOf: [KEY] },
     { properties: { A: {} }, $ref: '#/$defs/S', $defs: { S: KEY } },
-    { if: {}, then: { anyOf: [KEY] } },
+    { if: false, else: { anyOf: [KEY] } },
     { dependentSchemas: { A: KEY } },
   ])('tells of properties that its top does not declare: %j', (schema) => {
     expect(() => readConfigSchema(schema)).toThrow(
