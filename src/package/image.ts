@@ -37,7 +37,7 @@ export async function putImage(
 ): Promise<Digest> {
   const tag = `image-${hexOf(packaged.digest, 12)}`;
   const known = await findImage(store, tag, packaged.digest);
-  if (known !== undefined) return known;
+  if (known !== undefined) return known.digest;
   const layers: Descriptor[] = [];
   for (const { digest, size, path } of modelFilesOf(packaged.manifest)) {
     log.info(`making ${path} (${bytesText(size)}) into a layer of the image`);

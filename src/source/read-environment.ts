@@ -4,7 +4,7 @@ import { environmentName } from '../records/names.ts';
 import { type Commit, readProjectFile } from './commit.ts';
 import { type EnvironmentFile, environmentSchema, laidSchema } from './environment.ts';
 import { layEnvironments, type Overlaid } from './lay-environments.ts';
-import { checkYaml, type YamlFile } from './yaml.ts';
+import { checkYaml, valueAt, type YamlFile } from './yaml.ts';
 import { openYaml, type YamlSource } from './yaml-source.ts';
 
 /** An environment's file with those that it extends. */
@@ -38,7 +38,7 @@ async function readChain(commit: Commit, environment: string): Promise<[YamlSour
   const names = [environment];
   const chain: [YamlSource, ...YamlSource[]] = [await readOne(commit, environment, 'input environment')];
   for (let file: YamlSource = chain[0]; ; ) {
-    const base = environmentSchema.shape.extends.safeParse(valueIn(file, 'extends')).data;
+    const base = environmentSchema.shape.extends.safeParse(valueAt(file.value, ['extends'])).data;
     // A name that is none is told with all other mistakes.
     if (base === undefined) return chain;
     const place = `${file.place(['extends'])}: extends`;
@@ -64,10 +64,4 @@ async function readOne(commit: Commit, environment: string, place: string): Prom
 
 function pathOf(commit: Commit, environment: string): string {
   return posix.join(commit.project, 'environments', `${environment}.yml`);
-}
-
-function valueIn({ value }: YamlSource, key: string): unknown {
-  return typeof value === 'object' && value !== null
-    ? Object.entries(value).find(([name]) => name === key)?.[1]
-    : undefined;
 }

@@ -89,7 +89,8 @@ function formMeant({ errors }: z.core.$ZodIssueInvalidUnion, value: unknown): z.
   return undefined;
 }
 
-function valueAt(value: unknown, path: Path): unknown {
+/** What stands at a path in a value; undefined where there is nothing. */
+export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (inside, part) =>
       typeof inside === 'object' && inside !== null

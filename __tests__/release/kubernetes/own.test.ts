@@ -49,7 +49,7 @@ describe('manifests of one’s own', () => {
                 envFrom: [{ configMapRef: { name: 'toy-test-@@TRAINYARD_RELEASE_SHORT@@' } }],
               },
             ],
-            volumes: [{ name: 'model', image: { reference: `${own.store.client.name}@${image}` } }],
+            volumes: [{ name: 'model', image: { reference: `${own.store.client.name}@${image?.digest}` } }],
           },
         },
       },

@@ -100,7 +100,7 @@ describe('the manifests of a release', () => {
             volumes: expect.arrayContaining([
               {
                 name: 'model',
-                image: { reference: `${store.client.name}@${image}`, pullPolicy: 'IfNotPresent' },
+                image: { reference: `${store.client.name}@${image?.digest}`, pullPolicy: 'IfNotPresent' },
               },
             ]),
           },

@@ -1,5 +1,5 @@
 import type { Log } from '../../lib/log.ts';
-import { fillManifests, RELEASE_LABEL } from '../../records/cluster.ts';
+import { RELEASE_LABEL, RELEASE_SHORT } from '../../records/cluster.ts';
 import { resourceNames, selectorLabels } from '../../records/cluster-names.ts';
 import type { Store } from '../../store/store.ts';
 import type { Api } from './api.ts';
@@ -21,9 +21,8 @@ export interface Place {
 }
 
 /** A label selector of all that belongs to an environment, or to one edition of a release. */
-export function selectorOf({ name, environment }: Place, edition?: Edition): string {
-  const { [RELEASE_LABEL]: _, ...labels } = selectorLabels(name, environment);
-  const all = edition === undefined ? labels : { ...labels, [RELEASE_LABEL]: edition.short };
+export function selectorOf(place: Place, edition?: Edition): string {
+  const all = { ...environmentLabels(place), ...(edition && { [RELEASE_LABEL]: edition.short }) };
   return Object.entries(all)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
@@ -36,8 +35,6 @@ export function environmentLabels({ name, environment }: Pick<Place, 'name' | 'e
 }
 
 /** The name of an edition's own Secret. */
-export function secretName({ name, environment }: Place, { release, short }: Edition): string {
-  const metadata = { name: resourceNames(name, environment).release };
-  const [filled] = fillManifests([{ apiVersion: 'v1', kind: 'Secret', metadata }], release, short);
-  return filled?.metadata.name ?? '';
+export function secretName({ name, environment }: Place, { short }: Edition): string {
+  return resourceNames(name, environment).release.replace(RELEASE_SHORT, short);
 }

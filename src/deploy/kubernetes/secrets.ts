@@ -1,4 +1,4 @@
-import { type ClusterObject, fillManifests, RELEASE, RELEASE_ANNOTATION } from '../../records/cluster.ts';
+import { type ClusterObject, RELEASE_ANNOTATION, RELEASE_LABEL } from '../../records/cluster.ts';
 import { clusterLabels } from '../../records/cluster-names.ts';
 import type { Edition } from './edition.ts';
 import { type Place, secretName } from './place.ts';
@@ -12,15 +12,10 @@ export function secretOf(place: Place, edition: Edition, values: Values): Cluste
   const metadata = {
     name: secretName(place, edition),
     namespace: place.namespace,
-    labels: clusterLabels(place.name, place.environment),
-    annotations: { [RELEASE_ANNOTATION]: RELEASE },
+    labels: { ...clusterLabels(place.name, place.environment), [RELEASE_LABEL]: edition.short },
+    annotations: { [RELEASE_ANNOTATION]: edition.release },
   };
-  const [object] = fillManifests(
-    [{ apiVersion: 'v1', kind: 'Secret', metadata }],
-    edition.release,
-    edition.short,
-  );
-  return object === undefined ? [] : [{ ...object, type: 'Opaque', data: encoded(values) }];
+  return [{ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data: encoded(values) }];
 }
 
 /** The Secret of an edition as the cluster has it. */

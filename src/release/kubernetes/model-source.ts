@@ -11,8 +11,8 @@ export async function modelImageOf({ package: { digest }, store }: ManifestReque
   const fix = 'set model: {image: true} in trainyard.yml and package again';
   const image = await findImage(store, `image-${hexOf(digest, 12)}`, digest);
   if (image === undefined) return { why: `the package has no image; ${fix}` };
-  const why = await notMountable(store, image);
-  return why === undefined ? { value: `${nameOf(store)}@${image}` } : { why: `${why}; ${fix}` };
+  const why = notMountable(image);
+  return why === undefined ? { value: `${nameOf(store)}@${image.digest}` } : { why: `${why}; ${fix}` };
 }
 
 /** The package as pods name it. */
