@@ -1,13 +1,20 @@
 /** The launcher slurm with commands that only look like Slurm's; the real ones are in __tests__/engines. */
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Launcher, TrainerConfig } from '../../../src/records/program.ts';
+import { startSlurm } from '../../../src/train/launchers/slurm/slurm.ts';
 import { type FakeSlurm, fakeSlurm } from '../../support/fake-slurm.ts';
 import { isAlive, type TrainingMachine, trainingMachine } from '../../support/training.ts';
 
-const launcher: Launcher = { kind: 'slurm', nodes: 1, tasks: 1, gpus: 0, options: ['--account=x'] };
+const launcher: Extract<Launcher, { kind: 'slurm' }> = {
+  kind: 'slurm',
+  nodes: 1,
+  tasks: 1,
+  gpus: 0,
+  options: ['--account=x'],
+};
 let machine: TrainingMachine;
 let slurm: FakeSlurm;
 beforeEach(async () => {
@@ -68,6 +75,38 @@ test('a controller that is away for a while costs nothing', async () => {
   await slurm.setDown(false);
   await writeFile(join(machine.deps.jobs, 'go'), '');
   expect((await training).run.config.state).toBe('succeeded');
+});
+
+test('a log that cannot be read any more fails the training, and leaves no job', async () => {
+  const bin = join(machine.root, 'slurm/bin');
+  const pid = join(machine.root, 'pid');
+  await rename(join(bin, 'sbatch'), join(bin, 'submit'));
+  const noLog = `#!/bin/sh
+'${bin}/submit' "$@" || exit
+for word; do case "$word" in --output=*) log=\${word#--output=};; esac; done
+until [ -s "$log" ]; do sleep 0.1; done
+rm "$log"; mkdir "$log"\n`;
+  await writeFile(join(bin, 'sbatch'), noLog, { mode: 0o755 });
+  await expect(train(`echo $$ > ${pid}; echo begun; exec sleep 30`)).rejects.toThrow('EISDIR');
+  expect(isAlive(Number(await readFile(pid, 'utf8')))).toBe(false);
+  expect(await slurm.state()).toBe('CANCELLED');
+});
+
+test('a job that prints much at once begins, and who reads no more of it can end it still', async () => {
+  const root = join(machine.root, 'job');
+  await mkdir(root);
+  const env = { ...machine.deps.env, ...slurm.env };
+  const { log, signal } = machine.deps;
+  const started = await startSlurm(
+    launcher,
+    ['sh', '-c', 'head -c 1000000 /dev/zero; exec sleep 30'],
+    { cwd: root, env, marker: 'x', root },
+    { machine: env, log, name: 'x', signal },
+  );
+  started.stdout.destroy();
+  await started.end(0);
+  expect(await started.exited).toMatchObject({ status: null });
+  expect(await slurm.state()).toBe('CANCELLED');
 });
 
 test('what Slurm refuses, and a machine without it, is told as the user’s to mend', async () => {

@@ -1,4 +1,4 @@
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../../lib/environment.ts';
@@ -53,11 +53,17 @@ export async function startSlurm(
   const follower = new Follower(controller, job, files, log);
   const stdout = new PassThrough();
   const exited = follower.follow(stdout);
+  let hasFailed = false;
+  // Who awaits it later is told then.
+  exited.catch(() => {
+    hasFailed = true;
+  });
   // A job that waits is neither silent nor late.
   const begin = performance.now();
   const isUsedUp = (): boolean =>
     performance.now() - begin > 1000 * (budgetSeconds ?? Number.POSITIVE_INFINITY);
-  while (!follower.hasBegun && !follower.isOver && !signal.aborted && !isUsedUp()) await sleep(100);
+  const isWaiting = (): boolean => !follower.hasBegun && !follower.isOver && !hasFailed;
+  while (isWaiting() && !signal.aborted && !isUsedUp()) await sleep(100);
   let asked = false;
   return {
     pid: process.pid,
@@ -78,7 +84,7 @@ export async function startSlurm(
       }
       if (!isOver()) await endJob(controller, job);
       follower.stop();
-      await exited;
+      await exited.catch(() => {});
     },
     says: async () => {
       // What we ended has a cause of ours.
@@ -95,7 +101,8 @@ class Follower {
   readonly #log: Log;
   last: JobState | undefined;
   hasBegun: boolean = false;
-  isOver = false;
+  /** Whether the job has ended; one that can be followed no more goes on. */
+  isOver: boolean = false;
   #isStopped = false;
   #told = '';
 
@@ -130,27 +137,33 @@ class Follower {
   async follow(to: PassThrough): Promise<Exit> {
     const file = await open(this.#files.log, 'r');
     try {
-      let endedAt: number | undefined;
-      for (let next = 0; ; await sleep(LOOK_MS)) {
-        await copyRest(file, to);
-        const { host, status } = await this.read();
-        this.hasBegun = host !== undefined;
-        if (status !== undefined || this.#isStopped)
-          return { status: status ?? null, signal: status === undefined ? 'SIGKILL' : null };
-        if (performance.now() >= next) {
-          const isKnown = await this.#ask(host);
-          endedAt = isKnown ? undefined : (endedAt ?? performance.now());
-          next = performance.now() + (this.hasBegun && isKnown ? ASK_MS : ASK_WAITING_MS);
-          if (endedAt !== undefined) next = performance.now() + LOOK_MS;
-        }
-        if (endedAt !== undefined && performance.now() - endedAt > LATE_MS)
-          return { status: null, signal: 'SIGKILL' };
-      }
-    } finally {
+      const exit = await this.#untilOver(file, to);
       this.isOver = true;
+      return exit;
+    } finally {
       await copyRest(file, to).catch(() => {});
       to.end();
       await file.close();
+    }
+  }
+
+  async #untilOver(file: FileHandle, to: PassThrough): Promise<Exit> {
+    let endedAt: number | undefined;
+    for (let next = 0; ; await sleep(LOOK_MS)) {
+      const { host, status } = await this.read();
+      this.hasBegun = host !== undefined;
+      // Before that nobody reads it.
+      if (this.hasBegun) await copyRest(file, to);
+      if (status !== undefined || this.#isStopped)
+        return { status: status ?? null, signal: status === undefined ? 'SIGKILL' : null };
+      if (performance.now() >= next) {
+        const isKnown = await this.#ask(host);
+        endedAt = isKnown ? undefined : (endedAt ?? performance.now());
+        next = performance.now() + (this.hasBegun && isKnown ? ASK_MS : ASK_WAITING_MS);
+        if (endedAt !== undefined) next = performance.now() + LOOK_MS;
+      }
+      if (endedAt !== undefined && performance.now() - endedAt > LATE_MS)
+        return { status: null, signal: 'SIGKILL' };
     }
   }
 
@@ -172,11 +185,23 @@ class Follower {
   }
 }
 
-async function copyRest(file: Awaited<ReturnType<typeof open>>, to: PassThrough): Promise<void> {
+/** Whoever reads no more misses the rest. */
+async function copyRest(file: FileHandle, to: PassThrough): Promise<void> {
   for (;;) {
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.allocUnsafe(1 << 16), length: 1 << 16 });
-    if (bytesRead === 0) return;
+    if (bytesRead === 0 || to.destroyed) return;
     // A reader that is slow slows this down, and not the job.
-    if (!to.write(buffer.subarray(0, bytesRead))) await new Promise((resolve) => to.once('drain', resolve));
+    if (!to.write(buffer.subarray(0, bytesRead))) await drained(to);
   }
+}
+
+/** Resolves when more can be written, or nothing any more. */
+function drained(to: PassThrough): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      to.off('drain', go).off('close', go);
+      resolve();
+    };
+    to.on('drain', go).on('close', go);
+  });
 }
