@@ -1,9 +1,10 @@
 /** Data that a command of the user's makes. */
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Digest, digestOf } from '../../src/lib/digest.ts';
 import { type DataMachine, dataMachine } from '../support/data-cache.ts';
+import { canMount, smallDisk } from '../support/small-disk.ts';
 import { isAlive } from '../support/training.ts';
 
 let machine: DataMachine;
@@ -86,6 +87,30 @@ test.each([
 ])('%s is refused', async (script, said) => {
   const error = await use(script).catch((caught: unknown) => caught);
   expect(error).toMatchObject({ name: 'UserError', message: expect.stringContaining(said) });
+  expect(await readdir(`${machine.folder}-aside`)).toEqual([]);
+});
+
+test('what is larger than the limit is refused, and goes', async () => {
+  machine.limit = 1000;
+  await expect(use('head -c 2000 /dev/zero > "$1/a"; echo "$2"')).rejects.toThrow(
+    /the cache of data may have/,
+  );
+  machine.limit = undefined;
+  expect(await readdir(`${machine.folder}-aside`)).toEqual([]);
+});
+
+(canMount() ? test : test.skip)('what it made needs no room twice', async () => {
+  const small = await dataMachine();
+  const unmount = smallDisk(small.root, 8);
+  try {
+    small.env = { PATH: '/usr/bin:/bin' };
+    small.limit = 7e6;
+    const { path } = await small.use(made('head -c 5000000 /dev/zero > "$1/a"; echo "$2"'));
+    expect((await stat(join(path, 'a'))).size).toBe(5e6);
+  } finally {
+    unmount();
+    await small.remove();
+  }
 });
 
 test('a program that is not there is named', async () => {

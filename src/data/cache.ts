@@ -53,9 +53,10 @@ export class DataCache {
       try {
         const entry = await this.#ready(name, source, threads);
         await entry.touch();
-        await source.close?.();
+        await source.close?.(true);
         return { path: entry.path, release };
       } catch (error) {
+        await source.close?.(false);
         await release();
         throw error;
       } finally {
@@ -93,7 +94,7 @@ export class DataCache {
       key: source.key,
       what: `the data set ${name}`,
       bytes: entry.plan.bytes ?? 0,
-      missing: size ?? 0,
+      missing: source.isHere?.() ? 0 : (size ?? 0),
     });
     await entry.unprotect();
     await fill(entry, source, missing, { name, log, signal: this.#signal });

@@ -67,19 +67,24 @@ export class CommandSource implements Source {
   }
 
   async open({ files: [file] }: Unit, offset: number): Promise<AsyncIterable<Buffer>> {
-    if (!existsSync(this.#output)) await this.#make();
+    if (!this.isHere()) await this.#make();
     return createReadStream(join(this.#output, file?.[0] ?? ''), { start: offset, highWaterMark: 1 << 20 });
   }
 
   /** What was hashed a moment ago is moved, not copied. */
   async fetchInto({ files: [file] }: Unit, target: string): Promise<boolean> {
-    if (!existsSync(this.#output)) return false;
+    if (!this.isHere()) return false;
     return rename(join(this.#output, file?.[0] ?? ''), target).then(
       () => true,
       () => false,
     );
   }
 
+  isHere(): boolean {
+    return existsSync(this.#output);
+  }
+
+  /** The next run would begin with an empty folder. */
   async close(): Promise<void> {
     await rm(this.#output, { recursive: true, force: true });
   }

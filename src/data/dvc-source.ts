@@ -76,8 +76,9 @@ export class DvcSource implements Source {
     return createReadStream(path, { start: offset, highWaterMark: 1 << 20 });
   }
 
-  async close(): Promise<void> {
-    await rm(this.#scratch, { recursive: true, force: true });
+  /** What was fetched already is not fetched again. */
+  async close(isFetched: boolean): Promise<void> {
+    if (isFetched) await rm(this.#scratch, { recursive: true, force: true });
   }
 
   async #list(md5: string): Promise<z.infer<typeof listing>> {

@@ -40,8 +40,10 @@ export interface Source {
   fetchInto?(unit: Unit, file: string): Promise<boolean>;
   /** Whether what is opened at its beginning fails by itself when the bytes are not those of the digest. */
   readonly proves: boolean;
-  /** Removes what it has laid aside, after all was fetched. */
-  close?(): Promise<void>;
+  /** Whether its units lie on this disk already, to be moved into the cache, and need no more room. */
+  isHere?(): boolean;
+  /** Removes what it has laid aside; where not all was fetched, what the next run has no use for. */
+  close?(isFetched: boolean): Promise<void>;
   /** What to do when the bytes are not those of the digest. */
   readonly fix: (found: string) => string;
 }
