@@ -18,6 +18,15 @@ const CONFIG = `[core]
     secret_access_key = of-the-machine
 ['remote "plain"']
     url = https://ada:secret@data.example.com
+['remote "token"']
+    url = https://ghp_of_ada@data.example.com/dvc
+['remote "signed"']
+    url = https://data.example.com/dvc?sv=1&sig=of-ada
+['remote "endpoint"']
+    url = s3://acme/dvc
+    endpointurl = https://ghp_of_ada@s3.example.com
+['remote "user"']
+    url = ssh://ada@data.example.com/dvc
 `;
 const out = (path: string, md5 = MD5, more = '') =>
   `- md5: ${md5}\n  size: 12\n  hash: md5\n  path: ${path}\n${more}`;
@@ -27,6 +36,12 @@ const FILES = {
   'models/toy/set.dvc': `outs:\n${out('set', `${MD5}.dir`, '  nfiles: 2\n')}`,
   'models/toy/two.dvc': `outs:\n${out('a')}${out('b')}`,
   'models/toy/plain.dvc': `outs:\n${out('p', MD5, '  remote: plain\n')}`,
+  ...Object.fromEntries(
+    ['token', 'signed', 'endpoint', 'user'].map((name) => [
+      `models/toy/${name}.dvc`,
+      `outs:\n${out('p', MD5, `  remote: ${name}\n`)}`,
+    ]),
+  ),
   'models/toy/other.dvc': `outs:\n${out('p', MD5, '  remote: none\n')}`,
   'models/toy/odd.dvc': `outs:\n${out('p', 'abc')}`,
   'models/toy/cloud.dvc': 'outs:\n- path: set\n  files: []\n',
@@ -59,6 +74,11 @@ test('a file of DVC says the MD5, and the nearest configuration where it is kept
   expect(set).toMatchObject({ out: 'set', md5: `${MD5}.dir`, digest: digestOfJson({ md5: `${MD5}.dir` }) });
 });
 
+test('the name of a user is no secret where a password or key belongs to it', async () => {
+  const { remote: found } = await pinDvc(commit, { dvc: 'user.dvc' });
+  expect(found?.options).toEqual({ url: 'ssh://ada@data.example.com/dvc' });
+});
+
 test('the lock of a pipeline says it of every out', async () => {
   const of = (wanted?: string) => pinDvc(commit, { dvc: 'dvc.lock', out: wanted });
   expect(await of()).toMatchObject({ dvc: 'dvc.lock', out: 'out', md5: MD5 });
@@ -79,7 +99,14 @@ test.each<[string, string | undefined, RegExp]>([
   ['empty.dvc', undefined, /has no outs$/],
   ['cloud.dvc', undefined, /has no md5 for set: DVC leaves it out where a remote keeps versions/],
   ['odd.dvc', undefined, /models\/toy\/odd\.dvc:2:\d+: outs\.0\.md5: an MD5 as DVC writes it/],
-  ['plain.dvc', undefined, /the url of the remote plain in \.dvc\/config has a password in it/],
+  ['plain.dvc', undefined, /the url of the remote plain in \.dvc\/config has a password, token or signature/],
+  ['token.dvc', undefined, /the url of the remote token in \.dvc\/config has a password, token or signature/],
+  [
+    'signed.dvc',
+    undefined,
+    /the url of the remote signed in \.dvc\/config has a password, token or signature/,
+  ],
+  ['endpoint.dvc', undefined, /the endpointurl of the remote endpoint in .* has a password, token or/],
   ['other.dvc', undefined, /\.dvc\/config has no remote none$/],
 ])('%s (%s) is refused', async (dvc, wanted, said) => {
   await expect(pinDvc(commit, { dvc, out: wanted })).rejects.toThrow(said);

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { UserError } from '../lib/errors.ts';
 import type { DataReference } from '../records/program.ts';
 import type { Commit } from '../source/commit.ts';
+import { tellsSecret } from '../source/data.ts';
 
 type Remote = NonNullable<Extract<DataReference, { dvc: string }>['remote']>;
 
@@ -10,7 +11,7 @@ const SECRET = /pass|secret|token|key|credential|connection_string/i;
 
 /**
  * The remote that an out names, or the default one, as the nearest `.dvc/config` above says it; undefined when none is named.
- * @throws UserError when the configuration lacks it, or has a password in its url
+ * @throws UserError when the configuration lacks it, or has a secret in one of its URLs
  */
 export async function remoteOf(
   commit: Commit,
@@ -26,11 +27,19 @@ export async function remoteOf(
   if (name === undefined) return undefined;
   const options = sections.get(`remote "${name}"`);
   if (options === undefined) throw new UserError(`${path} has no remote ${name}`);
-  if (/^[\w+.-]+:\/\/[^/@]*:[^/@]*@/.test(options.get('url') ?? ''))
+  const kept = [...options].filter(([key]) => !SECRET.test(key));
+  const secret = kept.find(([, value]) => hasSecret(value));
+  if (secret !== undefined)
     throw new UserError(
-      `the url of the remote ${name} in ${path} has a password in it, and records are for everyone; put it into the configuration of the runner machine: dvc remote modify --global ${name} password …`,
+      `the ${secret[0]} of the remote ${name} in ${path} has a password, token or signature in it, and records are for everyone; put it into the configuration of the runner machine: dvc remote modify --global ${name} password …`,
     );
-  return { name, options: Object.fromEntries([...options].filter(([key]) => !SECRET.test(key))) };
+  return { name, options: Object.fromEntries(kept) };
+}
+
+/** Of other schemes than http, such as ssh, the name of a user alone is none. */
+function hasSecret(value: string): boolean {
+  if (/^[\w+.-]+:\/\/[^/@]*:[^/@]*@/.test(value)) return true;
+  return /^https?:/i.test(value) && URL.canParse(value) && tellsSecret(new URL(value));
 }
 
 /** Sections of an INI file as DVC writes it, each with its values by key. */

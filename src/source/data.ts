@@ -74,11 +74,12 @@ function urlProblem(text: string): string | undefined {
   const url = new URL(text);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
     return 'https alone: what comes over plain http can be changed on the way, and seen';
-  if (
-    url.username !== '' ||
-    url.password !== '' ||
-    [...url.searchParams.keys()].some((key) => SIGNED.test(key))
-  )
+  if (tellsSecret(url))
     return 'a URL without a password, token or signature: it stays in the record, and everyone can read it. Put the credential into the file .netrc of the runner machine';
   return undefined;
+}
+
+/** Whether a URL of http or https holds a password, token or signature, or may: a token is sent as the name of a user, too. */
+export function tellsSecret({ username, password, searchParams }: URL): boolean {
+  return username !== '' || password !== '' || [...searchParams.keys()].some((key) => SIGNED.test(key));
 }
