@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -62,6 +62,18 @@ describe('the environment of a lock', () => {
     const place = join(folder, 'shared');
     const both = await Promise.all([ensure(requirements(''), place), ensure(requirements(''), place)]);
     expect(both[0]).toEqual(both[1]);
+    expect(await readdir(place)).toHaveLength(1);
+  });
+
+  test.each(['none', 'a link to nothing'])('that has %s for an interpreter is made anew', async (what) => {
+    const place = join(folder, what);
+    const first = await ensure(requirements(''), place);
+    const python = join(first.folder, 'bin', 'python');
+    await rm(python);
+    if (what !== 'none') await symlink('/gone/python3', python);
+    const both = await Promise.all([ensure(requirements(''), place), ensure(requirements(''), place)]);
+    expect(both).toEqual([first, first]);
+    await run([python, '-c', '']);
     expect(await readdir(place)).toHaveLength(1);
   });
 

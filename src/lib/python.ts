@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { digestOf, hexOf } from './digest.ts';
 import { type Environment, pathWith, toolEnvironment } from './environment.ts';
 import { codeOf, MachineError, UserError } from './errors.ts';
+import { renameOntoEmpty } from './exclusive.ts';
 import { aside } from './files.ts';
 import { digestOfJson } from './json.ts';
 import type { Log } from './log.ts';
@@ -124,10 +125,11 @@ async function make(folder: string, lock: Lock, python: string, deps: PythonDeps
     else await exportLock(lock, place, (...args) => call(...args, '--python', python, '-o', requirements));
     const strict = ['--require-hashes', '--allow-empty-requirements'];
     await call('pip', 'sync', ...strict, '--python', join(made, 'bin', 'python'), requirements);
-    await rename(made, folder).catch(async (error: unknown) => {
-      const raced = codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST';
-      if (!raced || !(await isThere(folder))) throw error;
-    });
+    // What has lost its interpreter is no environment any more, and goes with the rest; who races does the same.
+    while (!((await renameOntoEmpty(made, folder)) || (await isThere(folder))))
+      await rename(folder, join(place, 'lost')).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      });
   } finally {
     await rm(place, { recursive: true, force: true });
   }
