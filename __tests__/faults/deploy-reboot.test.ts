@@ -6,6 +6,7 @@ import type { Step } from '../../src/deploy/ledger.ts';
 import { type Digest, digestOf } from '../../src/lib/digest.ts';
 import { deployStep } from '../support/deploy-step.ts';
 import { memoryOf, startDeploy, toldBy } from '../support/deploys.ts';
+import { until } from '../support/fronts.ts';
 import { HERE, type Machine, outcomeOf, servingMachine } from '../support/machines.ts';
 import { processesOf } from '../support/processes.ts';
 import { loseHost } from '../support/runner-cancel.ts';
@@ -64,6 +65,18 @@ describe('the machine has rebooted', () => {
     // It is still known what was live.
     expect(await memoryOf(machine)).toMatchObject({ live: { release: one } });
     expect((await deployStep(machine, { release: one }, { env: KEY })).outputs.outcome).toBe('live');
+  });
+
+  test('a release that fails, and what was live last does not start either: nothing is left of both', async () => {
+    const env = { ...process.env, MODE: 'well' };
+    await machine.deploy(await machine.release({ model: 'one', secrets: ['MODE'] }), { env });
+    await loseHost(machine.state);
+    const bad = await machine.release({ config: { MODE: 'dies' } });
+    expect(outcomeOf(await machine.deploy(bad, { env: { ...env, MODE: 'dies' } }))).toEqual([
+      'restore-failed',
+      null,
+    ]);
+    await until(async () => (await processesOf(machine.state)).length === 0);
   });
 
   test('previous is of what was live, and needs no store', async () => {

@@ -1,5 +1,4 @@
-import type { Digest } from '../lib/digest.ts';
-import { hexOf } from '../lib/digest.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Check } from '../records/deployment.ts';
 import { proveServing } from './prove.ts';
@@ -51,10 +50,15 @@ export async function restore(
   }
 }
 
-/** Starts it and gives it the place, whatever has it: nothing that serves is proved. */
+/** Starts it and gives it the place, whatever has it: nothing that serves is proved. One that can't have it is not left. */
 async function bringBack(target: Target): Promise<void> {
-  // A cancelled deploy, too, ends with something that serves.
-  await target.start(AbortSignal.timeout(600_000));
-  await target.switch();
+  try {
+    // A cancelled deploy, too, ends with something that serves.
+    await target.start(AbortSignal.timeout(600_000));
+    await target.switch();
+  } catch (error) {
+    await target.abandon().catch(() => {});
+    throw error;
+  }
   await target.commit();
 }
