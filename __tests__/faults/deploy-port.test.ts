@@ -20,6 +20,9 @@ beforeEach(async () => {
 });
 afterEach(() => machine.remove());
 
+/** Where what served before serves. */
+const endpoint = (): string => `http://127.0.0.1:${machine.port}`;
+
 const serverPid = async (): Promise<number> => JSON.parse((await machine.get('/')).body).pid;
 
 /** The same server as ever serves, and was proved. */
@@ -40,8 +43,9 @@ test.each<[string, Partial<ReleaseChoices>]>([
   ['refused', { config: { OFFSET: '1' } }],
   ['rolled-back', { config: { MODE: 'crashes' }, probing: watched }],
 ])('%s', async (outcome, choices) => {
-  const { rollout } = await machine.deploy(await machine.release({ ...choices, port }));
+  const { rollout, deployment } = await machine.deploy(await machine.release({ ...choices, port }));
   expect([rollout.outcome, rollout.before]).toEqual([outcome, one]);
+  expect(deployment.config.endpoint).toBe(endpoint());
   expect(rollout.checks.slice(-2)).toMatchObject(proved);
   await expectUntouched();
 });
@@ -51,7 +55,7 @@ test('killed while it was watched, it is undone by the next deploy', async () =>
   expect(await startDeploy(machine, two, { step: 'watching' }).ended).toMatchObject({ signal: 'SIGKILL' });
   expect(outcomeOf(await machine.deploy(one))).toEqual(['unchanged', one]);
   const [, undone] = await toldBy(machine);
-  expect(undone).toMatchObject({ release: two, outcome: 'interrupted', before: one });
+  expect(undone).toMatchObject({ release: two, outcome: 'interrupted', before: one, endpoint: endpoint() });
   expect(undone?.checks.slice(-2)).toMatchObject(proved);
   await expectUntouched();
 });
@@ -64,6 +68,6 @@ test('a deploy that is not begun after it tells where that serves', async () => 
   expect(deployment.config).toMatchObject({
     outcome: 'held',
     before: one,
-    endpoint: `http://127.0.0.1:${machine.port}`,
+    endpoint: endpoint(),
   });
 });

@@ -6,7 +6,7 @@ import { getRecord } from '../store/records.ts';
 import { finish } from './finish.ts';
 import { keptByTarget, knownOfEarlier } from './hidden.ts';
 import { readParts, readProbes } from './parts.ts';
-import { isLive, type Plan } from './plan.ts';
+import { endpointAfter, isLive, type Plan } from './plan.ts';
 import { recording } from './record.ts';
 import { type DeployDeps, type Deployed, readSecrets } from './request.ts';
 import { rollOut } from './rollout.ts';
@@ -68,7 +68,8 @@ export async function begin(plan: Plan, deps: DeployDeps): Promise<Deployed> {
     if (error instanceof UserError) await hold.write(memory);
     throw error;
   });
-  const done = await finish(plan, parts, rollout, { endpoint: target.endpoint, text: text() }, deps);
+  const endpoint = endpointAfter(rollout, target.endpoint, plan.history);
+  const done = await finish(plan, parts, rollout, { endpoint, text: text() }, deps);
   const { digest } = done.deployment;
   if (isLive(rollout))
     await site

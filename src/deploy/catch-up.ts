@@ -6,7 +6,7 @@ import { getRecord } from '../store/records.ts';
 import { knownOf, knownOfEarlier } from './hidden.ts';
 import type { Hold, Journal, Memory } from './ledger.ts';
 import { readProbes } from './parts.ts';
-import { onlyLive } from './plan.ts';
+import { endpointAfter, onlyLive } from './plan.ts';
 import { publish, recordDeployment } from './record.ts';
 import { recover } from './recover.ts';
 import type { DeployDeps } from './request.ts';
@@ -17,7 +17,8 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
   const memory = await hold.read();
   const { journal } = memory;
   if (journal === undefined) return memory;
-  const recorded = (await historyOf(site)).find(
+  const history = await historyOf(site);
+  const recorded = history.find(
     ({ token, release: which, startedAt }) =>
       token === journal.token && which === journal.release && startedAt === journal.startedAt,
   );
@@ -38,13 +39,12 @@ export async function catchUp(site: Site, hold: Hold, deps: DeployDeps): Promise
       ...(await knownOfEarlier(site, journal.before, deps)),
     ];
     const hide = hideSecrets(hidden);
-    const came = await recover(journal, target, probesOf, { log: deps.log, hide });
-    live = came.outcome === 'live';
     const { holds, lifts, cause, before, startedAt, token } = journal;
+    const came = { before, ...(await recover(journal, target, probesOf, { log: deps.log, hide })) };
+    live = came.outcome === 'live';
     const deployment = await recordDeployment(site, hold, found, {
       ...came,
-      endpoint: target.endpoint,
-      before,
+      endpoint: endpointAfter(came, target.endpoint, history),
       startedAt,
       token,
       ...(cause && { cause }),

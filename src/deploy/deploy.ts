@@ -76,6 +76,7 @@ async function underLock(
     hold,
     memory,
     release: found,
+    history: told,
     startedAt: new Date().toISOString(),
     approved,
     marks: {

@@ -1,3 +1,4 @@
+import { type Event, endpointOf } from '../records/history.ts';
 import type { Stored } from '../records/kind.ts';
 import type { ReleaseConfig } from '../records/release.ts';
 import type { Hold, Journal, Memory } from './ledger.ts';
@@ -10,6 +11,8 @@ export interface Plan {
   readonly hold: Hold;
   readonly memory: Memory;
   readonly release: Stored<ReleaseConfig>;
+  /** What was deployed here before. */
+  readonly history: readonly Event[];
   readonly startedAt: string;
   /** Who approved it, where that is asked for. */
   readonly approved: string | undefined;
@@ -32,4 +35,13 @@ export function exitStatusOf({ outcome }: Pick<Rollout, 'outcome'>): number | un
 /** Whether the release of a deploy serves. */
 export function isLive({ outcome }: Pick<Rollout, 'outcome'>): boolean {
   return outcome === 'live' || outcome === 'unchanged';
+}
+
+/** Where what serves after a deploy does; `own` is where its release would, for want of another. */
+export function endpointAfter(
+  came: Pick<Rollout, 'outcome' | 'before'>,
+  own: string,
+  history: readonly Event[],
+): string {
+  return (!isLive(came) && endpointOf(history, came.before ?? undefined)) || own;
 }
