@@ -101,19 +101,50 @@ test('They are not enough for what a release has no business with', async () => 
   expect((await may('create', 'rolebindings', '--namespace', NAMESPACE)).trim()).toBe('no');
 });
 
-test('The manifests of one’s own go live', async () => {
+/** A release by the document's manifests, of the test server, with another one beside them. */
+async function ownRelease(environment: string, more = '') {
   const serve = '[/bin/model-server, --model, /model/models/model.bin]';
   const manifest = shown('k8s/digits.yaml').replace(/command: .*/, `command: ${serve}`);
   expect(manifest).toContain(serve);
-  const repository = await makeRepository(join(folder, 'work'), { files: { 'k8s/digits.yaml': manifest } });
-  const release = await putModel(cluster, store, {
-    environment: 'own',
+  const place = await mkdtemp(join(folder, 'work-'));
+  const repository = await makeRepository(place, { files: { 'k8s/digits.yaml': manifest + more } });
+  return putModel(cluster, store, {
+    environment,
     on: { namespace: NAMESPACE, manifests: 'k8s' },
     settings: { OFFSET: '2' },
     secrets: ['API_KEY'],
     commit: await openCommit(repository.folder, '.'),
   });
+}
+
+test('The manifests of one’s own go live', async () => {
   const env = { KUBECONFIG: restricted, API_KEY: 'a key of the test' };
-  const { rollout } = await deployTo(cluster, store, release, { env });
+  const { rollout } = await deployTo(cluster, store, await ownRelease('own'), { env });
   expect(rollout).toMatchObject({ outcome: 'live', before: null });
 }, 120_000);
+
+test('A Job beside them does its work first, and refuses the release when it fails', async () => {
+  const job = (word: string): string => `---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: "@@TRAINYARD_NAME@@-job-@@TRAINYARD_RELEASE_SHORT@@"}
+spec:
+  backoffLimit: 0
+  template:
+    metadata: {labels: {job: "@@TRAINYARD_RELEASE_SHORT@@"}}
+    spec:
+      restartPolicy: Never
+      containers: [{name: job, image: "${cluster.images.oras}", command: [/bin/oras, ${word}]}]
+`;
+  const env = { API_KEY: 'a key of the test' };
+  const one = await ownRelease('job', job('version'));
+  const first = await deployTo(cluster, store, one, { env });
+  expect(first.rollout).toMatchObject({ outcome: 'live', before: null });
+  expect(first.log.lines.join('\n')).toContain(`waits for Job toy-job-job-${hexOf(one.digest, 12)}`);
+  const bad = await deployTo(cluster, store, await ownRelease('job', job('forget')), { env });
+  expect(bad.rollout).toMatchObject({ outcome: 'refused', before: one.digest });
+  expect(bad.rollout.reason).toMatch(/^Job toy-job-job-[0-9a-f]{12} failed: /);
+  expect(bad.rollout.lines.join('\n')).toContain('unknown command "forget"');
+  const jobs = await cluster.kubectl('get', 'jobs', '--namespace', NAMESPACE, '--output', 'name');
+  expect(jobs.trim()).toBe(`job.batch/toy-job-job-${hexOf(one.digest, 12)}`);
+}, 180_000);
