@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { UserError } from '../../../src/lib/errors.ts';
 import { findCredential } from '../../../src/store/registry/credentials.ts';
 
@@ -11,13 +11,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const { signal } = new AbortController();
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const password = (username: string, secret: string) => ({ kind: 'password', username, password: secret });
 
 /** What is found with a configuration in the step's environment. */
 function given(host: string, config: object, env: Record<string, string> = {}) {
   const all = { DOCKER_AUTH_CONFIG: JSON.stringify(config), ...env };
-  return findCredential(host, { env: all, githubToken: undefined });
+  return findCredential(host, { env: all, githubToken: undefined, signal });
 }
 
 /**
@@ -85,7 +86,8 @@ test('the machine’s file is found by DOCKER_CONFIG, else by HOME', async () =>
   };
   await write('home/.docker', 'home');
   await write('docker', 'docker');
-  const find = (env: Record<string, string>) => findCredential('r.example', { env, githubToken: undefined });
+  const find = (env: Record<string, string>) =>
+    findCredential('r.example', { env, githubToken: undefined, signal });
   expect(await find({ HOME: join(folder, 'home') })).toEqual(password('home', 'x'));
   expect(await find({ HOME: join(folder, 'home'), DOCKER_CONFIG: join(folder, 'docker') })).toEqual(
     password('docker', 'x'),
@@ -156,11 +158,45 @@ describe('a credential helper', () => {
     const find = findCredential('r.example', {
       env: { PATH: folder, DOCKER_CONFIG: folder },
       githubToken: undefined,
+      signal,
     });
     await expect(find).rejects.toThrow(UserError);
     await expect(find).rejects.toThrow(
       `${join(folder, 'config.json')} names the credential helper "desktop", and docker-credential-desktop cannot be started. Install it, or take it out there`,
     );
+  });
+
+  describe('that hangs is ended with all that it started', () => {
+    const hang = async () => {
+      const file = join(folder, 'docker-credential-hangs');
+      await writeFile(file, `#!/bin/sh\necho $$ >${folder}/pid\nexec /bin/sleep 600\n`, { mode: 0o755 });
+      return { env: { ...env(), DOCKER_AUTH_CONFIG: '{"credsStore":"hangs"}' }, githubToken: undefined };
+    };
+    const lives = async (): Promise<boolean> =>
+      readFile(`/proc/${(await readFile(join(folder, 'pid'), 'utf8')).trim()}/stat`).then(
+        () => true,
+        () => false,
+      );
+
+    test('and is named', async () => {
+      const limit = jest.spyOn(AbortSignal, 'timeout');
+      limit.mockReturnValueOnce(AbortSignal.timeout(500));
+      const find = findCredential('r.example', { ...(await hang()), signal });
+      await expect(find).rejects.toThrow(
+        'DOCKER_AUTH_CONFIG names the credential helper "hangs", and docker-credential-hangs does not answer within 60 s. It may wait for a person: unlock what it asks, or take it out there',
+      );
+      expect(limit).toHaveBeenLastCalledWith(60_000);
+      limit.mockRestore();
+      expect(await lives()).toBe(false);
+    });
+
+    test('when the job is cancelled', async () => {
+      const job = new AbortController();
+      const find = findCredential('r.example', { ...(await hang()), signal: job.signal });
+      setTimeout(() => job.abort(new Error('cancelled')), 500);
+      await expect(find).rejects.toThrow('cancelled');
+      expect(await lives()).toBe(false);
+    });
   });
 
   test('whose name is a path is refused', async () => {
@@ -172,7 +208,7 @@ describe('a credential helper', () => {
 
 describe('the job’s own token', () => {
   const find = (host: string, githubToken: string | undefined, env: Record<string, string> = {}) =>
-    findCredential(host, { env: { GITHUB_ACTOR: 'octocat', ...env }, githubToken });
+    findCredential(host, { env: { GITHUB_ACTOR: 'octocat', ...env }, githubToken, signal });
 
   test('is for ghcr.io alone', async () => {
     expect(await find('ghcr.io', 'tok')).toEqual(password('octocat', 'tok'));
@@ -207,6 +243,7 @@ describe('what is broken is told with its place and without what it holds:', () 
     const message = await findCredential('r.example', {
       env: { DOCKER_AUTH_CONFIG: text },
       githubToken: undefined,
+      signal,
     }).then(
       () => '',
       (error: unknown) => (error instanceof UserError ? error.message : `no UserError: ${error}`),
@@ -220,7 +257,11 @@ describe('what is broken is told with its place and without what it holds:', () 
   test('DOCKER_CONFIG that names the file instead of its folder', async () => {
     const file = join(folder, 'config.json');
     await writeFile(file, '{}');
-    const find = findCredential('r.example', { env: { DOCKER_CONFIG: file }, githubToken: undefined });
+    const find = findCredential('r.example', {
+      env: { DOCKER_CONFIG: file },
+      githubToken: undefined,
+      signal,
+    });
     await expect(find).rejects.toThrow('DOCKER_CONFIG is the folder that holds config.json');
     await expect(find).rejects.toThrow(UserError);
   });

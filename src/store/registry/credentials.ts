@@ -16,6 +16,7 @@ export interface CredentialPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The job's own token, which GitHub's registry takes; undefined in the training zone. */
   readonly githubToken: string | undefined;
+  readonly signal: AbortSignal;
 }
 
 const GITHUB = 'ghcr.io';
@@ -46,18 +47,14 @@ export async function findCredential(host: string, place: CredentialPlace): Prom
   const { env, githubToken } = place;
   const given = env.DOCKER_AUTH_CONFIG;
   if (given) {
-    const found = await credentialIn(
-      parseConfig(given, 'DOCKER_AUTH_CONFIG'),
-      host,
-      env,
-      'DOCKER_AUTH_CONFIG',
-    );
+    const config = parseConfig(given, 'DOCKER_AUTH_CONFIG');
+    const found = await credentialIn(config, host, place, 'DOCKER_AUTH_CONFIG');
     if (found !== undefined) return found;
   }
   const file = configFile(env);
   const text = file && (await readConfig(file));
   if (file !== undefined && text !== undefined) {
-    const found = await credentialIn(parseConfig(text, file), host, env, file);
+    const found = await credentialIn(parseConfig(text, file), host, place, file);
     if (found !== undefined) return found;
   }
   if (host !== GITHUB || !githubToken) return undefined;
@@ -91,13 +88,13 @@ function parseConfig(text: string, place: string): Config {
 async function credentialIn(
   { auths, credHelpers, credsStore }: Config,
   host: string,
-  env: CredentialPlace['env'],
+  asks: CredentialPlace,
   place: string,
 ): Promise<Credential | undefined> {
   const names = namesOf(host);
   const helper = names.map((name) => credHelpers[name]).find(Boolean) || credsStore;
   if (helper) {
-    const found = await askHelper(helper, names, env, place);
+    const found = await askHelper(helper, names, asks, place);
     if (found !== undefined) return found;
   }
   const found = names.map((name) => auths[name]).find((one) => one !== undefined);
