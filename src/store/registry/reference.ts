@@ -17,15 +17,17 @@ const LONGEST = 255;
  * @param input names the place in the error
  */
 export function parseReference(value: string, input: string): Reference {
-  // Whoever writes a user there may have written a password.
-  const shown = JSON.stringify(value.replace(/^(oci:\/\/).*@(?=[^/]*\/)/, '$1***@'));
+  // Whoever writes a user there may have written a password; what stands before a digest is none.
+  const hidden = value.replace(/^(oci:\/\/)?.*@(?!sha(256|512):)/, '$1***@');
   const refuse = (why: string): UserError =>
-    new UserError(`${input} is ${shown}: ${why}. A registry is given as oci://HOST/REPOSITORY`);
+    new UserError(
+      `${input} is ${JSON.stringify(hidden)}: ${why}. A registry is given as oci://HOST/REPOSITORY`,
+    );
   const text = value.replace(/^oci:\/\//, '').replace(/\/$/, '');
   const slash = text.indexOf('/');
   const [host, repository] = [text.slice(0, slash).toLowerCase(), text.slice(slash + 1)];
   if (slash < 1 || repository === '') throw refuse('it names no repository');
-  if (text.includes('://') || host.includes('@'))
+  if (text.includes('://') || hidden !== value)
     throw refuse('a user or another scheme does not belong in it');
   if (!HOST.test(host)) throw refuse(`${JSON.stringify(host)} is no host`);
   if (repository.includes('@') || /:[^/]*$/.test(repository))
