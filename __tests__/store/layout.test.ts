@@ -16,8 +16,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { digestOf } from '../../src/lib/digest.ts';
 import { canonicalBytes } from '../../src/lib/json.ts';
+import { source } from '../../src/records/source.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
-import { readBytes } from '../../src/store/records.ts';
+import { findRecord, readBytes } from '../../src/store/records.ts';
 
 let root: string;
 beforeEach(async () => {
@@ -84,6 +85,17 @@ describe('a folder as a store', () => {
     await truncate(store.pathOf(digest), 2 ** 33);
     await expect(store.get(digest)).rejects.toThrow(
       /has 8589934592 bytes, and no record has so many; it may be a file in one$/,
+    );
+  });
+
+  test('nor is one that a record names as its configuration', async () => {
+    const store = new LayoutStore(root);
+    const { digest } = await store.write({ bytes: Buffer.from('weights') });
+    const record = await store.put(manifest('weights'), []);
+    await chmod(store.pathOf(digest), 0o644);
+    await truncate(store.pathOf(digest), 2 ** 24);
+    await expect(findRecord(store, source, record)).rejects.toThrow(
+      `${digest} has more than 4194304 bytes, and no record's configuration has so many`,
     );
   });
 

@@ -3,7 +3,7 @@ import type { Digest } from '../lib/digest.ts';
 import { UserError } from '../lib/errors.ts';
 import { type Manifest, manifestOf } from '../records/oci.ts';
 import { LayoutStore } from './layout.ts';
-import { readBytes } from './records.ts';
+import { LARGEST_CONFIG, readBytes } from './records.ts';
 
 /** A record without its layers, as one artifact holds it. */
 export interface RecordFiles {
@@ -29,5 +29,5 @@ export async function unpackRecord(folder: string, tag: string): Promise<RecordF
   const bytes = digest && (await layout.get(digest));
   if (digest === undefined || bytes === undefined) throw new UserError(`it holds no record ${tag}`);
   const manifest = manifestOf(bytes, 'it');
-  return { digest, manifest, bytes, config: await readBytes(layout, manifest.config.digest) };
+  return { digest, manifest, bytes, config: await readBytes(layout, manifest.config.digest, LARGEST_CONFIG) };
 }

@@ -15,6 +15,9 @@ import {
 } from '../records/oci.ts';
 import type { Store } from './store.ts';
 
+/** In bytes: a configuration is read into memory, and none of ours is larger. */
+export const LARGEST_CONFIG = 4 * 2 ** 20;
+
 /** What a stage says of a new record; layers and subject must be in the store, or known to be elsewhere. */
 export interface NewRecord<C> {
   readonly config: C;
@@ -88,7 +91,8 @@ export async function readConfig<C>(
   digest: Digest,
   manifest: Manifest,
 ): Promise<C> {
-  return parseConfig(await readBytes(store, manifest.config.digest), kind, `${digest} in ${store.location}`);
+  const bytes = await readBytes(store, manifest.config.digest, LARGEST_CONFIG);
+  return parseConfig(bytes, kind, `${digest} in ${store.location}`);
 }
 
 /** The same of its bytes; `place` says in the error whose they are. */
@@ -122,11 +126,24 @@ export async function getRecord<C>(
   );
 }
 
-/** A small blob as bytes, verified. */
-export async function readBytes(store: Store, digest: Digest): Promise<Buffer> {
+/** A small blob as bytes, verified. @throws UserError when it has more than `most` */
+export async function readBytes(
+  store: Store,
+  digest: Digest,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
+  let size = 0;
   const stream: Readable = await store.read(digest);
-  for await (const chunk of stream) chunks.push(chunk);
+  for await (const chunk of stream) {
+    size += chunk.length;
+    // Leaving the loop ends the stream.
+    if (size > most)
+      throw new UserError(
+        `${store.location}: ${digest} has more than ${most} bytes, and no record's configuration has so many`,
+      );
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks);
 }
 

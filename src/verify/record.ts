@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Digest } from '../lib/digest.ts';
 import { messageOf, UserError } from '../lib/errors.ts';
 import { tryJson } from '../lib/json.ts';
@@ -6,11 +5,8 @@ import type { KindName } from '../records/kind.ts';
 import { kindOf, kinds } from '../records/kinds.ts';
 import { type Descriptor, index, type Manifest, manifestOf } from '../records/oci.ts';
 import { isForeign, type Link, linksOf, SUBJECTS } from '../store/links.ts';
-import { getManifest, parseConfig, unknownRecord } from '../store/records.ts';
+import { getManifest, LARGEST_CONFIG, parseConfig, readBytes, unknownRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
-
-/** A configuration is read into memory; none of ours is larger. */
-const LARGEST_CONFIG = 4 * 2 ** 20;
 
 /** What a manifest turned out to be, and what is wrong with it. */
 export interface Looked {
@@ -92,25 +88,8 @@ async function configOf(
     problems.push(`its configuration is of the type ${config.mediaType}, and a ${kind}'s is ${configType}`);
   if (config.size > LARGEST_CONFIG)
     problems.push(`its configuration has ${config.size} bytes, and no record's has so many`);
-  const bytes = await smallBlob(store, config.digest);
+  const bytes = await readBytes(store, config.digest, LARGEST_CONFIG).catch(() => undefined);
   return bytes && told(() => parseConfig<unknown>(bytes, kinds[kind], 'its configuration'), problems);
-}
-
-async function smallBlob(store: Store, digest: Digest): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    const stream: Readable = await store.read(digest);
-    for await (const chunk of stream) {
-      chunks.push(chunk);
-      size += chunk.length;
-      // Leaving the loop ends the stream.
-      if (size > LARGEST_CONFIG) return undefined;
-    }
-    return Buffer.concat(chunks);
-  } catch {
-    return undefined;
-  }
 }
 
 /** What a user's mistake leaves undone, told among the problems. */
