@@ -54,7 +54,6 @@ export const index = z.object({
   mediaType: z.literal(IMAGE_INDEX).optional(),
   manifests: z.array(descriptor),
 });
-export type Index = z.infer<typeof index>;
 
 /** Parses the bytes of a manifest; `place` says in the error where they lie. */
 export function manifestOf(bytes: Uint8Array, place: string): Manifest {

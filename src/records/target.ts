@@ -8,7 +8,6 @@ export const processTarget = strict({
   port: z.int().min(1).max(65535),
   host: z.string().default('127.0.0.1'),
 });
-export type ProcessTarget = z.infer<typeof processTarget>;
 
 /** RFC 1123 label, as Kubernetes names namespaces. */
 const label = z

@@ -29,7 +29,6 @@ const gate = strict({
   baseline: environmentName.describe('The environment whose live model is the measure'),
   tolerance: z.number().nonnegative().default(0).describe('How much worse the metric may be'),
 });
-export type MetricGate = z.output<typeof gate>;
 
 const probe = strict({
   window: duration.optional().describe('How long the new release is asked alone before the switch, e.g. 30s'),

@@ -205,7 +205,7 @@ function digestsOf({ manifests }: z.infer<typeof listed>): Digest[] {
 }
 
 /** "Referrers tag schema" of the OCI distribution specification 1.1. */
-export function fallbackTag(subject: Digest): string {
+function fallbackTag(subject: Digest): string {
   return `sha256-${hexOf(subject)}`;
 }
 

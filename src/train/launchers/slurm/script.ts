@@ -4,7 +4,7 @@ import { torchrunCommand } from '../torchrun.ts';
 type Slurm = Extract<Launcher, { kind: 'slurm' }>;
 
 /** How long before a job's time limit its program is asked to stop, in seconds. */
-export const WARNING_SECONDS = 90;
+const WARNING_SECONDS = 90;
 
 /** Files of a job, on a disk that its nodes see. */
 export interface JobFiles {
