@@ -1,4 +1,7 @@
-/** Sets up the tools of others that read our stores, then runs the tests with them; arguments go to jest. */
+/**
+ * Sets up the tools of others that read our stores, then runs the tests with them. The first argument may be how the names of some test
+ * files begin, such as `kubernetes`; options go to jest.
+ */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { testImages } from '../__tests__/support/cluster/images.ts';
@@ -26,8 +29,10 @@ try {
   for (const part of [containerTools, containerd, kubernetesPrograms]) console.log(`  ${await part()}`);
   console.log(`  ${(await testImages()).storage}`);
   // The usual configuration leaves these tests out.
-  const which = ['--testPathIgnorePatterns=/node_modules/', '--testPathPatterns=__tests__/engines/'];
-  const args = [join('scripts', 'test.ts'), ...which, ...process.argv.slice(2)];
+  const [first = '', ...others] = process.argv.slice(2);
+  const [name, options] = first.startsWith('-') ? ['', [first, ...others]] : [first, others];
+  const which = ['--testPathIgnorePatterns=/node_modules/', `--testPathPatterns=__tests__/engines/${name}`];
+  const args = [join('scripts', 'test.ts'), ...which, ...options];
   const { status } = spawnSync('node', args, { cwd: root, stdio: 'inherit' });
   process.exitCode = status ?? 1;
 } catch (error) {
