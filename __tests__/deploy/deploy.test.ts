@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort } from '../../src/deploy/process/ports.ts';
@@ -143,6 +143,8 @@ describe('back', () => {
       releases.push(await machine.release({ model }));
       await machine.deploy(releases.at(-1) ?? 'previous');
     }
+    // What a deploy that was killed has left.
+    await mkdir(join(machine.state, 'environments', 'abc.1-def.tmp'));
     await machine.deploy(await machine.release({ config: { MODE: 'dies' } }));
     const state = new LayoutStore(machine.state);
     const has = (model: string) => state.has(digestOf(Buffer.from(model)));

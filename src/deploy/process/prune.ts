@@ -52,8 +52,9 @@ async function removeFrom(folder: string, unwanted: (name: string) => boolean): 
     if (unwanted(name)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
+/** Nobody makes one now, so what is half made is what a deploy that was killed left, and counts as none. */
 async function newest(folder: string, count: number): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
+  const names = (await readdir(folder).catch(() => [])).filter((name) => !name.endsWith('.tmp'));
   const dated = await Promise.all(
     names.map(async (name) => ({ name, time: (await stat(join(folder, name))).mtimeMs })),
   );
