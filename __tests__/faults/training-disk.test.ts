@@ -1,9 +1,7 @@
 /** Fault 37 in a training: a disk gets full under its program, its log or its record. */
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { isDiskFull } from '../../src/lib/disk-full.ts';
 import { diskSpace } from '../../src/lib/disk-space.ts';
-import { MachineError } from '../../src/lib/errors.ts';
 import { OUTPUT_LAYER } from '../../src/records/run.ts';
 import type { TrainResult } from '../../src/train/request.ts';
 import { expectNothingLeft } from '../support/leftovers.ts';
@@ -81,13 +79,5 @@ describe('the disks of a training', () => {
     const { full, all } = await diskSpace(['/', '/not/there/yet']);
     expect(full).toBeUndefined();
     expect(all).toMatch(/^the disk at \/, [\d.]+ [kMGT]?B of [\d.]+ [kMGTP]?B free$/);
-  });
-
-  test('are full by what the system says, however deep', () => {
-    const full = Object.assign(new Error('write'), { code: 'ENOSPC' });
-    expect(isDiskFull(new MachineError('outer', { cause: full }))).toBe(true);
-    expect(isDiskFull(Object.assign(new Error('write'), { code: 'EDQUOT' }))).toBe(true);
-    expect(isDiskFull(new MachineError('outer'))).toBe(false);
-    expect(isDiskFull('ENOSPC')).toBe(false);
   });
 });

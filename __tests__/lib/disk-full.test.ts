@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { expect, test } from '@jest/globals';
-import { namingDisk } from '../../src/lib/disk-full.ts';
+import { isDiskFull, namingDisk } from '../../src/lib/disk-full.ts';
 import { MachineError } from '../../src/lib/errors.ts';
 
 test('The disk that is full is named, and the step ends with the status that it would have ended with', async () => {
@@ -14,4 +14,11 @@ test('The disk that is full is named, and the step ends with the status that it 
     exitStatus: 3,
   });
   expect(await namingDisk(cause, [tmpdir()])).toMatchObject({ exitStatus: undefined });
+});
+
+test.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('%s is a disk that is full, however deep it lies', (code) => {
+  const cause = Object.assign(new Error('write'), { code });
+  expect(isDiskFull(new MachineError('outer', { cause }))).toBe(true);
+  expect(isDiskFull(new MachineError('outer'))).toBe(false);
+  expect(isDiskFull(code)).toBe(false);
 });

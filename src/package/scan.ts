@@ -5,7 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
 import { z } from 'zod';
 import type { Digest } from '../lib/digest.ts';
-import { codeOf, MachineError, messageOf } from '../lib/errors.ts';
+import { isDiskFull } from '../lib/disk-full.ts';
+import { MachineError, messageOf } from '../lib/errors.ts';
 import { tryJson } from '../lib/json.ts';
 import { run } from '../lib/process.ts';
 import type { PythonEnvironment } from '../lib/python.ts';
@@ -54,7 +55,7 @@ export class PickleScanner {
       const file = join(scratch, 'file');
       await pipeline(await store.read(digest), createWriteStream(file, { mode: 0o600 })).catch(
         (error: unknown) => {
-          if (codeOf(error) !== 'ENOSPC') throw error;
+          if (!isDiskFull(error)) throw error;
           throw new MachineError(
             `${path} is to be scanned, and ${scratch} has no room for ${size} bytes; make room`,
             {

@@ -13,6 +13,7 @@ import {
   hexOf,
   VerifyingStream,
 } from '../lib/digest.ts';
+import { isDiskFull } from '../lib/disk-full.ts';
 import { codeOf, MachineError, UserError } from '../lib/errors.ts';
 import { IMAGE_INDEX, manifestOf, mediaTypeOf, subjectIn } from '../records/oci.ts';
 import { type LayoutFolder, makeLayout } from './layout-folder.ts';
@@ -187,7 +188,7 @@ export class LayoutStore implements Store {
   /** Names the store where the system names no file. */
   async #onDisk<T>(write: () => Promise<T>): Promise<T> {
     return write().catch((error: unknown) => {
-      if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '')) throw error;
+      if (!isDiskFull(error)) throw error;
       throw new MachineError(
         `the store in ${this.#root} cannot be written to; make room on its disk, and run this again`,
         { cause: error },

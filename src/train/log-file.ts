@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { isDiskFull } from '../lib/disk-full.ts';
 import { codeOf } from '../lib/errors.ts';
 
 /** The file of all that a program prints. */
@@ -52,7 +53,7 @@ export class LogFile {
       if (this.#lost === 0) await this.#file.appendFile(chunk);
       else this.#lost += chunk.length;
     } catch (error) {
-      if (codeOf(error) !== 'ENOSPC' && codeOf(error) !== 'EDQUOT') throw error;
+      if (!isDiskFull(error)) throw error;
       this.#lost += chunk.length;
       this.#tellFull();
     }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
+import { isDiskFull } from '../disk-full.ts';
 import { codeOf, MachineError, UserError } from '../errors.ts';
 import { aside } from '../files.ts';
 import { type ArchiveRules, Judge } from './rules.ts';
@@ -55,7 +56,7 @@ export async function extractInto(
     await Promise.allSettled(running);
     await writer.end().catch(() => {});
     await rm(temporary, { recursive: true, force: true });
-    throw isFullDisk(error)
+    throw isDiskFull(error)
       ? new MachineError(
           `${rules.what} cannot be unpacked into ${folder}; make room on its disk, and run this again`,
           {
@@ -76,8 +77,4 @@ async function isEmptyFolder(folder: string): Promise<boolean> {
       `${folder} is not empty: it holds ${inside.slice(0, 5).join(', ')}; remove what is in it`,
     );
   return inside !== undefined;
-}
-
-function isFullDisk(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '');
 }
