@@ -2,13 +2,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
 import { z } from 'zod';
-import { EntryNames, nameProblem } from '../lib/archive/names.ts';
 import type { Digest } from '../lib/digest.ts';
 import { MachineError, UserError } from '../lib/errors.ts';
 import { readIfThere } from '../lib/files.ts';
 import { byBytes, digestOfJson, tryJson } from '../lib/json.ts';
 import type { Web } from '../lib/web.ts';
 import { bytesOf, rangeFrom, type WebAnswer } from '../lib/web-answer.ts';
+import { pathProblems } from './names.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -108,14 +108,9 @@ export class Hub {
       throw new UserError(
         `${name} at ${revision} has no file${globs === undefined ? '' : ` that ${globs.join(', ')} selects`}`,
       );
-    const names = new EntryNames();
-    for (const { path } of files) {
-      const problem = nameProblem(path) ?? names.file(path);
-      if (problem !== undefined)
-        throw new UserError(
-          `${name} at ${revision}: ${JSON.stringify(path)} ${problem}; leave it out by files: [GLOB]`,
-        );
-    }
+    const [problem] = pathProblems(files.map(({ path }) => path));
+    if (problem !== undefined)
+      throw new UserError(`${name} at ${revision}: ${problem}; leave it out by files: [GLOB]`);
     return files;
   }
 

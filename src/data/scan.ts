@@ -1,10 +1,11 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { EntryNames, nameProblem } from '../lib/archive/names.ts';
+import { nameProblem } from '../lib/archive/names.ts';
 import { codeOf, UserError, userErrors } from '../lib/errors.ts';
 import { isSettled, keyOf } from '../lib/file-state.ts';
 import { byBytes } from '../lib/json.ts';
+import { pathProblems } from './names.ts';
 
 /** A regular file, and what changes when its bytes do. */
 export interface ScannedFile {
@@ -48,11 +49,7 @@ export async function scan(path: string): Promise<Scanned> {
 async function scanFolder(root: string): Promise<ScannedFile[]> {
   const { files, others } = await listStamps(root);
   const problems = others.map((path) => `${JSON.stringify(path)} is neither a file nor a folder`);
-  const names = new EntryNames();
-  for (const { path } of files) {
-    const problem = nameProblem(path) ?? names.file(path);
-    if (problem !== undefined) problems.push(`${JSON.stringify(path)} ${problem}; rename it`);
-  }
+  problems.push(...pathProblems(files.map(({ path }) => path)).map((problem) => `${problem}; rename it`));
   const rest = problems.length - SHOWN;
   if (rest > 0) problems.splice(SHOWN, rest, `and ${rest} more`);
   if (problems.length > 0) throw userErrors(`${root} cannot be a data set`, problems);
