@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { pushData } from '../../src/data/push.ts';
 import { cacheKey } from '../../src/data/source.ts';
 import type { Digest } from '../../src/lib/digest.ts';
-import { holderOf } from '../../src/lib/holder.ts';
 import { byBytes } from '../../src/lib/json.ts';
+import { lockToken } from '../../src/lib/shared-lock.ts';
 import { LayoutStore } from '../../src/store/layout.ts';
 import { type DataMachine, dataMachine, writeAll } from '../support/data-cache.ts';
 import { refusalOf } from '../support/workshop.ts';
@@ -179,7 +179,7 @@ describe('trainings at the same time', () => {
   test('a wait ends with the job', async () => {
     const digest = await machine.push(SET);
     await mkdir(join(machine.folder, `${keyOf(digest)}.lock`), { recursive: true });
-    await writeFile(join(machine.folder, `${keyOf(digest)}.lock`, await holderOf(process.pid)), '');
+    await writeFile(join(machine.folder, `${keyOf(digest)}.lock`, await lockToken()), '');
     const waiting = use(digest);
     setTimeout(() => machine.stop.abort(new Error('cancelled')), 50);
     await expect(waiting).rejects.toThrow(/abort|cancelled/);

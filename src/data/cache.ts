@@ -1,16 +1,13 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { exclusively } from '../lib/exclusive.ts';
 import { bytesText } from '../lib/progress.ts';
+import { pidIn, takeSharedLock } from '../lib/shared-lock.ts';
 import { Threads } from '../lib/threads.ts';
 import { Entry, type PartThreads } from './entry.ts';
 import { type CachePlace, lease, makeRoom } from './evict.ts';
 import { bytesOf, fill } from './fill.ts';
 import { readPart } from './read-part.ts';
 import type { Source, Unit } from './source.ts';
-
-const WAIT_MS = 500;
 
 /** A data set that stays where it is until it is released. */
 export interface DataInUse {
@@ -36,33 +33,39 @@ export class DataCache {
    */
   async use(name: string, source: Source): Promise<DataInUse> {
     const { folder, log } = this.#place;
-    const { key } = source;
     await mkdir(folder, { recursive: true });
     let waits = false;
-    const whenHeld = async (pid: number): Promise<void> => {
+    const onWait = (holder: string): void => {
       if (!waits)
         log.info(
-          `data ${name}: another training of this machine prepares it (process ${pid}); waiting for it`,
+          `data ${name}: another training of this machine prepares it (process ${pidIn(holder)}); waiting for it`,
         );
       waits = true;
-      await sleep(WAIT_MS, undefined, { signal: this.#signal });
     };
-    return exclusively(join(folder, `${key}.lock`), whenHeld, async () => {
-      const release = await lease(folder, key);
-      const threads = new Threads(readPart);
-      try {
-        const entry = await this.#ready(name, source, threads);
-        await entry.touch();
-        await source.close?.(true);
-        return { path: entry.path, release };
-      } catch (error) {
-        await source.close?.(false);
-        await release();
-        throw error;
-      } finally {
-        await threads.close();
-      }
-    });
+    const signal = this.#signal;
+    const lock = await takeSharedLock(join(folder, `${source.key}.lock`), { signal, onWait });
+    try {
+      return await this.#prepare(name, source);
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async #prepare(name: string, source: Source): Promise<DataInUse> {
+    const release = await lease(this.#place.folder, source.key);
+    const threads = new Threads(readPart);
+    try {
+      const entry = await this.#ready(name, source, threads);
+      await entry.touch();
+      await source.close?.(true);
+      return { path: entry.path, release };
+    } catch (error) {
+      await source.close?.(false);
+      await release();
+      throw error;
+    } finally {
+      await threads.close();
+    }
   }
 
   async #ready(name: string, source: Source, threads: PartThreads): Promise<Entry> {
@@ -90,12 +93,13 @@ export class DataCache {
     const { log } = this.#place;
     const begin = performance.now();
     const size = bytesOf(missing);
-    await makeRoom(this.#place, {
+    const coming = {
       key: source.key,
       what: `the data set ${name}`,
       bytes: entry.plan.bytes ?? 0,
       missing: source.isHere?.() ? 0 : (size ?? 0),
-    });
+    };
+    await makeRoom(this.#place, coming, this.#signal);
     await entry.unprotect();
     await fill(entry, source, missing, { name, log, signal: this.#signal });
     await entry.settle();

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MachineError, UserError } from '../lib/errors.ts';
-import { exclusively } from '../lib/exclusive.ts';
 import { holderOf, lives } from '../lib/holder.ts';
 import { tryJson } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import { bytesText } from '../lib/progress.ts';
+import { takeSharedLock } from '../lib/shared-lock.ts';
 import { removeEntry } from './entry.ts';
 import { plan } from './source.ts';
 
@@ -52,7 +52,11 @@ export interface Coming {
  * fetches stays, so the limit may be exceeded by that.
  * @throws UserError when it can never fit below the limit, MachineError when the disk has no room for it
  */
-export async function makeRoom({ folder, limit, log }: CachePlace, coming: Coming): Promise<void> {
+export async function makeRoom(
+  { folder, limit, log }: CachePlace,
+  coming: Coming,
+  signal: AbortSignal,
+): Promise<void> {
   const { key, what, bytes, missing } = coming;
   const disk = await statfs(folder);
   const most = limit ?? disk.blocks * disk.bsize * SHARE;
@@ -67,7 +71,7 @@ export async function makeRoom({ folder, limit, log }: CachePlace, coming: Comin
   let free = disk.bavail * disk.bsize;
   for (const entry of kept) {
     if (total + bytes <= most && missing <= free) return;
-    if (!(await remove(folder, entry))) continue;
+    if (!(await remove(folder, entry, signal))) continue;
     log.info(
       `removed ${bytesText(entry.bytes)} of data that was not used since ${new Date(entry.usedAt).toISOString()}`,
     );
@@ -98,22 +102,23 @@ async function listKept(folder: string): Promise<Kept[]> {
 }
 
 /** Whether it could be removed: nobody uses it, and nobody begins to while it goes. */
-async function remove(folder: string, { key, name }: Kept): Promise<boolean> {
+async function remove(folder: string, { key, name }: Kept, signal: AbortSignal): Promise<boolean> {
   const busy = new Error('in use');
-  const giveUp = async (): Promise<void> => {
+  const onWait = (): void => {
     throw busy;
   };
+  const lock = await takeSharedLock(join(folder, `${key}.lock`), { signal, onWait }).catch(
+    (error: unknown) => {
+      if (error !== busy) throw error;
+    },
+  );
+  if (lock === undefined) return false;
   const gone = join(folder, `${name}.gone-${randomBytes(4).toString('hex')}`);
   try {
-    const isUsed = await exclusively(join(folder, `${key}.lock`), giveUp, async () => {
-      const used = await isLeased(folder, key);
-      if (!used) await rename(join(folder, name), gone).catch(ifGone);
-      return used;
-    });
-    if (isUsed) return false;
-  } catch (error) {
-    if (error === busy) return false;
-    throw error;
+    if (await isLeased(folder, key)) return false;
+    await rename(join(folder, name), gone).catch(ifGone);
+  } finally {
+    await lock.release();
   }
   await removeEntry(gone).catch(ifGone);
   return true;

@@ -4,8 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, MachineError } from './errors.ts';
-import { renameOntoEmpty } from './exclusive.ts';
-import { aside } from './files.ts';
+import { aside, renameOntoEmpty } from './files.ts';
 import { holderOf, lives, pidNamespace } from './holder.ts';
 
 /** How often a holder shows that it lives, and how long one of another machine may show nothing. */
