@@ -44,6 +44,8 @@ test('previous needs no store: one that does not answer is told, and learns of i
   const back = await machine.deploy('previous', { ...HERE, store: goneStore(machine.store) });
   expect(outcomeOf(back)).toEqual(['live', two]);
   expect(back.unrecorded).toContain('the registry does not answer');
+  const told = machine.log.warnings.filter((line) => line.includes('of this environment is not known'));
+  expect(told).toHaveLength(1);
   expect(await machine.served()).toMatchObject({ release: one, state: 'up' });
 });
 

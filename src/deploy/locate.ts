@@ -1,5 +1,5 @@
 import type { Environment } from '../lib/environment.ts';
-import { messageOf, UserError, userErrors } from '../lib/errors.ts';
+import { UserError, userErrors } from '../lib/errors.ts';
 import { type Cause, servesAfter } from '../records/deployment.ts';
 import { environmentName, projectName } from '../records/names.ts';
 import { type ReleaseConfig, release } from '../records/release.ts';
@@ -70,12 +70,8 @@ async function siteOf(config: ReleaseConfig, deps: SiteDeps): Promise<Site> {
 async function lastTarget(here: MachineSite, deps: SiteDeps): Promise<Site | undefined> {
   const { name, environment } = here;
   const local = await historyOf(here);
-  const told = await historyOf({ records: deps.store, name, environment }).catch((error: unknown) => {
-    deps.log.warning(
-      `what ${deps.store.location} tells of this environment is not known: ${messageOf(error)}`,
-    );
-    return [];
-  });
+  // The deploy at the site will ask the store once more, and warn of one that does not answer.
+  const told = await historyOf({ records: deps.store, name, environment }).catch(() => []);
   const newest = told.findLast((event) => servesAfter(event) === 'this');
   if (newest === undefined || byEnd([...local, newest]).at(-1) !== newest) return undefined;
   return siteOf((await getRecord(deps.store, release, newest.release)).config, deps);

@@ -44,7 +44,8 @@ export function pathWith(folder: string, path: string | undefined): string {
   return path === undefined || path === '' ? folder : `${folder}${delimiter}${path}`;
 }
 
-function pick(env: Environment, allowed: (name: string) => boolean): Record<string, string> {
+/** The variables whose names are allowed. */
+export function pick(env: Environment, allowed: (name: string) => boolean): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && allowed(entry[0]),

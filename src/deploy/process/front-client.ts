@@ -74,6 +74,15 @@ export class FrontClient {
     }
   }
 
+  /** Ends a front that has nothing to serve, so that a first deploy that fails leaves nothing behind. */
+  async endIdle(): Promise<void> {
+    const status = await this.find();
+    if (status === undefined || status.live !== null || status.candidate !== null || status.previous != null)
+      return;
+    process.kill(status.pid, 'SIGTERM');
+    while ((await this.find()) !== undefined) await sleep(25);
+  }
+
   async #send(method: string, path: string, body?: object): Promise<FrontStatus> {
     const text = body === undefined ? {} : { body: JSON.stringify(body) };
     const headers = this.#token === undefined ? {} : { [TOKEN_HEADER]: String(this.#token) };

@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Environment, pick } from '../../lib/environment.ts';
 import { MachineError } from '../../lib/errors.ts';
 import { type Exit, launch } from '../../lib/process.ts';
 import { FrontClient } from './front-client.ts';
@@ -16,7 +17,7 @@ export interface FrontPlace {
   /** The fencing token of the deploy that will tell it. */
   readonly token?: number;
   /** The machine's variables, of which the front gets the few that node needs. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** Gives what starts a front; called only when none runs. */
   command(): Promise<readonly string[]>;
   /** How long a front may take until it listens. */
@@ -52,20 +53,6 @@ export async function ensureFront(place: FrontPlace): Promise<FrontClient> {
 }
 
 /** Nothing of the job, so that the runner does not take the front for its own and end it. */
-export function frontEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).filter(
-      (entry): entry is [string, string] =>
-        entry[1] !== undefined && /^(PATH|HOME|LANG|LC_[A-Z]+|TZ)$/.test(entry[0]),
-    ),
-  );
-}
-
-/** Ends a front that has nothing to serve, so that a first deploy that fails leaves nothing behind. */
-export async function endIdleFront(client: FrontClient): Promise<void> {
-  const status = await client.find();
-  if (status === undefined || status.live !== null || status.candidate !== null || status.previous != null)
-    return;
-  process.kill(status.pid, 'SIGTERM');
-  while ((await client.find()) !== undefined) await sleep(25);
+export function frontEnvironment(env: Environment): Record<string, string> {
+  return pick(env, (name) => /^(PATH|HOME|LANG|LC_[A-Z]+|TZ)$/.test(name));
 }

@@ -15,7 +15,7 @@ import type { Site } from '../site.ts';
 import type { Target } from '../target.ts';
 import { dropDamagedLayers, fetchRelease, isComplete } from './bring.ts';
 import { FrontClient } from './front-client.ts';
-import { endIdleFront, ensureFront, frontEnvironment } from './launch.ts';
+import { ensureFront, frontEnvironment } from './launch.ts';
 import { FolderLedger } from './ledger.ts';
 import { prune } from './prune.ts';
 import { repair } from './repair.ts';
@@ -120,7 +120,7 @@ export class MachineSite implements Site {
   async tidy(): Promise<void> {
     const front = this.#front;
     if ((await front.find()) !== undefined) await front.whenRetired();
-    await endIdleFront(front);
+    await front.endIdle();
     const status = await front.find();
     const servers = [status?.live, status?.candidate, status?.previous].flatMap((one) => one ?? []);
     const newest = newestReleases(await historyOf(this), KEPT);

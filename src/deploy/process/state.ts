@@ -7,8 +7,6 @@ export const TOKEN = 'token';
 
 /** The folders of one project and environment on this machine. */
 export interface State {
-  readonly name: string;
-  readonly environment: string;
   readonly folder: string;
   /** The folder itself as a store: releases with what they stand on, and all Deployments. */
   readonly store: LayoutStore;
@@ -22,8 +20,6 @@ export interface State {
 export function stateOf(root: string, name: string, environment: string): State {
   const folder = join(root, name, environment);
   return {
-    name,
-    environment,
     folder,
     store: new LayoutStore(folder),
     releases: join(folder, 'releases'),

@@ -56,7 +56,8 @@ export function processTarget(front: FrontClient, wanted: ProcessRelease): Targe
       if (candidate === null) throw new MachineError('the front lost the server that it was starting');
       if (candidate.port === null)
         throw new Refused(candidate.problem ?? 'the server is not up', candidate.lines);
-      return asker({ host: '127.0.0.1', port: candidate.port });
+      const place = { host: '127.0.0.1', port: candidate.port };
+      return (request) => ask(place, request);
     },
     switch: async () => void (await front.tell('switch')),
     commit: async () => void (await front.tell('commit')),
@@ -72,9 +73,4 @@ function isWildcard(host: string): boolean {
 /** Where this machine asks what listens at an address. */
 function placeOf({ host, port }: Address): HttpPlace {
   return { host: isWildcard(host) ? '127.0.0.1' : host, port };
-}
-
-/** A connection of its own for each request. */
-function asker(place: HttpPlace): Ask {
-  return (wanted) => ask(place, wanted);
 }
