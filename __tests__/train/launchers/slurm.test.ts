@@ -95,7 +95,7 @@ rm "$log"; mkdir "$log"\n`;
 test('a job that prints much at once begins, and who reads no more of it can end it still', async () => {
   const root = join(machine.root, 'job');
   await mkdir(root);
-  const env = { ...machine.deps.env, ...slurm.env };
+  const { env } = slurm;
   const { log, signal } = machine.deps;
   const started = await startSlurm(
     launcher,
