@@ -31,7 +31,7 @@ let repository: Repository;
 beforeAll(async () => {
   cluster = await startCluster();
   folder = await mkdtemp(join(tmpdir(), 'trainyard-manifests-'));
-  const place = registryPlace(folder, { plainHttp: true });
+  const place = registryPlace(folder, { plainHttp: [cluster.registry] });
   store = openRegistry(`oci://${cluster.registry}/acme/toy`, 'store', place);
   repository = await makeRepository(join(folder, 'work'));
   await cluster.kubectl('create', 'namespace', NAMESPACE);

@@ -116,7 +116,7 @@ describe('a registry behind a proxy', () => {
     ends.push(() => registry.close());
     const { url, asked } = await startProxy(registry.host);
     const host = 'registry.example:5000';
-    const { store } = openOn({ host }, folder, { env: { http_proxy: url }, plainHttp: true });
+    const { store } = openOn({ host }, folder, { env: { http_proxy: url }, plainHttp: [host] });
     const bytes = Buffer.alloc(9_000_000, 5);
     const blob = await store.write({ bytes });
     expect((await readBytes(store, blob.digest)).equals(bytes)).toBe(true);
@@ -135,7 +135,7 @@ describe('a registry behind a proxy', () => {
     const { url, asked } = await startProxy(registry.host);
     const { store } = openOn({ host: 'registry.invalid' }, folder, {
       env: { http_proxy: url, no_proxy: '.invalid' },
-      plainHttp: true,
+      plainHttp: ['registry.invalid'],
     });
     await expect(store.resolve('x')).rejects.toThrow(/ENOTFOUND|EAI_AGAIN/);
     expect(asked).toEqual([]);
@@ -144,7 +144,8 @@ describe('a registry behind a proxy', () => {
   test.each(['http', 'https'])('that refuses the way is named, for %s', async (scheme) => {
     const { url, asked } = await startProxy('', 407);
     const env = { http_proxy: url, https_proxy: url };
-    const { store } = openOn({ host: 'registry.example' }, folder, { env, plainHttp: scheme === 'http' });
+    const plainHttp = scheme === 'http' ? ['registry.example'] : [];
+    const { store } = openOn({ host: 'registry.example' }, folder, { env, plainHttp });
     const look = store.resolve('x');
     await expect(look).rejects.toThrow(MachineError);
     await expect(look).rejects.toThrow(

@@ -77,7 +77,7 @@ describe('a server', () => {
     const what = { name: 'toy', run, package: run.digest, store: shop.handoff, place: 'artifact:' };
     const url = new URL(`http://127.0.0.1:${port}`);
     const place = testJob(shop.root);
-    const outcome = await mirrorTo({ ...what, url, plainHttp: false, patienceMs: 50 }, place);
+    const outcome = await mirrorTo({ ...what, url, plainHttp: [], patienceMs: 50 }, place);
     expect(outcome).toEqual({ problem: `${url.origin} took longer than 0.05 seconds in all` });
     silent.closeAllConnections();
     silent.close();

@@ -17,7 +17,7 @@ const { signal } = new AbortController();
 
 /** A repository of the cluster's registry as the store. */
 export function clusterStore({ registry }: Pick<Cluster, 'registry'>, repository = 'toy'): Store {
-  const place = registryPlace(tmpdir(), { plainHttp: true });
+  const place = registryPlace(tmpdir(), { plainHttp: [registry] });
   return openRegistry(`oci://${registry}/${repository}`, 'store', place);
 }
 

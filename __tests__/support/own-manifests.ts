@@ -71,7 +71,7 @@ export interface OwnManifests {
 /** The project `toys/toy` of a repository, with manifests in `k8s`. */
 export async function openOwnManifests(): Promise<OwnManifests> {
   const root = await mkdtemp(join(tmpdir(), 'trainyard-own-'));
-  const stores = await registryStores(await startRegistry(), { plainHttp: true });
+  const stores = await registryStores(await startRegistry());
   const store = stores.open('toy');
   const repository = await makeRepository(join(root, 'work'), { project: 'toys/toy' });
   const base = await repository.commit({ 'k8s/deployment.yaml': DEPLOYMENT, 'k8s/service.yml': SERVICE });

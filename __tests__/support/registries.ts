@@ -15,7 +15,7 @@ export function registryPlace(
     env: {},
     githubToken: undefined,
     signal: new AbortController().signal,
-    plainHttp: false,
+    plainHttp: [],
     scratch: () => mkdtemp(join(folder, 'scratch-')),
     sleep: async () => {},
     ...changes,

@@ -40,8 +40,7 @@ export function testJob(
         inActions,
         folder: workspace,
         artifacts: () => Promise.reject(new Error('there are no artifacts in this test')),
-        registry: async () =>
-          openRegistry(value, input, { ...place, githubToken: undefined, plainHttp: false }),
+        registry: async () => openRegistry(value, input, { ...place, githubToken: undefined, plainHttp: [] }),
       }),
     remember: () => {},
     remembered: '',

@@ -27,7 +27,7 @@ test('a push goes through the whole line, digests in hand', async () => {
   expect(result.status).toBe(0);
   expect(jobOf(result, 'build').log).toContain(`INPUT_PROJECT=.\nINPUT_STORE=${STORE}\n`);
   expect(jobOf(result, 'train-1').log).toContain(
-    'INPUT_HANDOFF=artifact:\nINPUT_PARAMS=\nINPUT_PLAIN-HTTP=false\nINPUT_PREVIOUS=\nINPUT_PRICE-PER-HOUR=\nINPUT_SINGLE-USE=false\nINPUT_SMOKE=false\nINPUT_TIME-BUDGET=\nINPUT_TRAINER=sha256:aa\n',
+    'INPUT_HANDOFF=artifact:\nINPUT_PARAMS=\nINPUT_PLAIN-HTTP=\nINPUT_PREVIOUS=\nINPUT_PRICE-PER-HOUR=\nINPUT_SINGLE-USE=false\nINPUT_SMOKE=false\nINPUT_TIME-BUDGET=\nINPUT_TRAINER=sha256:aa\n',
   );
   expect(jobOf(result, 'package').log).toContain(
     `INPUT_RUN=sha256:dd\nINPUT_SERVER=sha256:bb\nINPUT_STORE=${STORE}\nINPUT_TOKEN=\nINPUT_TRAINER=sha256:aa\nINPUT_TRAINING-ID=sha256:cc\n`,

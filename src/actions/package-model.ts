@@ -68,7 +68,7 @@ export const action = defineAction({
 });
 
 async function mirrorIfAsked(
-  inputs: { mirror: URL | undefined; store: string; 'plain-http': boolean },
+  inputs: { mirror: URL | undefined; store: string; 'plain-http': readonly string[] },
   { project, run, package: packaged }: Packaged,
   store: Store,
   job: Job,

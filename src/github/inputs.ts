@@ -5,6 +5,7 @@ import { messageOf, UserError, userErrors } from '../lib/errors.ts';
 import { type JsonObject, json, tryJson } from '../lib/json.ts';
 import { DEEPEST, isTooDeep } from '../lib/yaml-depth.ts';
 import { flag } from './flag.ts';
+import { plainHosts } from './plain-http.ts';
 
 export { flag };
 
@@ -66,8 +67,8 @@ export const requiredDigest = required(digest);
 export const optionalDigest = optional(digest);
 export const optionalCommit = optional(commit);
 
-/** Of every action that opens a store: whether its registry may be spoken to without TLS. Read where a store is opened. */
-export const plainHttpInput = { 'plain-http': flag };
+/** Of every action that opens a store: which hosts may be spoken to without TLS. Read where a store is opened. */
+export const plainHttpInput = { 'plain-http': plainHosts };
 /** The same for the hosted and target zones, which may show a registry of GitHub's the job's token. */
 export const registryInputs = { token: optionalText, ...plainHttpInput };
 

@@ -1,6 +1,6 @@
 import type { RegistryPlace } from '../store/registry/open.ts';
 import type { Store } from '../store/store.ts';
-import { flag } from './flag.ts';
+import { plainHosts } from './plain-http.ts';
 
 /** What opening a store takes, wherever the action runs. */
 export interface StoreHost extends Pick<RegistryPlace, 'env' | 'log' | 'signal' | 'scratch' | 'githubToken'> {
@@ -20,7 +20,10 @@ export async function openStoreFor(value: string, input: string, host: StoreHost
     artifacts: () => host.artifacts(input),
     registry: async () => {
       const { openRegistry } = await import('../store/registry/open.ts');
-      return openRegistry(value, input, { ...host, plainHttp: flag(host.input('plain-http'), 'plain-http') });
+      return openRegistry(value, input, {
+        ...host,
+        plainHttp: plainHosts(host.input('plain-http'), 'plain-http'),
+      });
     },
   });
 }

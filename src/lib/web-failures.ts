@@ -26,7 +26,7 @@ export function failureOf(error: unknown, { host }: URL): unknown {
     );
   if (NO_TLS.test(code))
     return new UserError(
-      `${host} does not speak TLS there. Check host and port; one that is meant to be plain http needs the input plain-http`,
+      `${host} does not speak TLS there. Check host and port; one that is meant to be plain http is named in the input plain-http`,
       options,
     );
   if (CERTIFICATE.test(code))

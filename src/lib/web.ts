@@ -25,8 +25,8 @@ export interface WebOptions {
   readonly signal: AbortSignal;
   /** The machine's variables, for HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Whether a host may be spoken to without TLS. Loopback always may. */
-  readonly plainHttp?: ((host: string) => boolean) | undefined;
+  /** Hosts that may be spoken to without TLS, with the port unless it is 80. Loopback always may. */
+  readonly plainHttp?: readonly string[];
   readonly sleep?: ((milliseconds: number) => Promise<unknown>) | undefined;
 }
 
@@ -185,9 +185,11 @@ export class Web {
   /** @throws UserError for a URL without TLS, unless it is of this machine or that was allowed */
   refusePlain(url: URL): void {
     if (url.protocol === 'https:') return;
-    if (url.protocol === 'http:' && (isLoopback(url.hostname) || this.#options.plainHttp?.(url.host))) return;
+    const { plainHttp } = this.#options;
+    if (url.protocol === 'http:' && (isLoopback(url.hostname) || plainHttp?.includes(url.host))) return;
+    const fix = plainHttp === undefined ? '' : `, or name ${url.host} in the input plain-http`;
     throw new UserError(
-      `${placeOf(url)} is not https, and what goes there could be read and changed on the way. Use https`,
+      `${placeOf(url)} is not https, and what goes there could be read and changed on the way. Use https${fix}`,
     );
   }
 }

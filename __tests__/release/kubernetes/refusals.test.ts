@@ -24,7 +24,7 @@ let stores: Awaited<ReturnType<typeof registryStores>>;
 let folder: string;
 let repositories = 0;
 beforeAll(async () => {
-  stores = await registryStores(await startRegistry(), { plainHttp: true });
+  stores = await registryStores(await startRegistry());
   folder = await mkdtemp(join(tmpdir(), 'trainyard-refusals-'));
 });
 afterAll(async () => {

@@ -21,7 +21,7 @@ const target = (more: object = {}) =>
 
 let stores: Awaited<ReturnType<typeof registryStores>>;
 beforeAll(async () => {
-  stores = await registryStores(await startRegistry(), { plainHttp: true });
+  stores = await registryStores(await startRegistry());
 });
 afterAll(() => stores.close());
 

@@ -53,7 +53,7 @@ afterEach(async () => {
 
 function as(actor: string, host = 'ghcr.io'): Opened {
   const env = { http_proxy: proxy, GITHUB_ACTOR: actor };
-  return openOn({ host }, folder, { env, githubToken: 'token', plainHttp: true });
+  return openOn({ host }, folder, { env, githubToken: 'token', plainHttp: [host] });
 }
 
 test.each([
@@ -94,6 +94,6 @@ test('another registry means what it says', async () => {
     http_proxy: proxy,
     DOCKER_AUTH_CONFIG: '{"auths":{"registry.example":{"auth":"cmVhZGVyOnRva2Vu"}}}',
   };
-  const { store } = openOn({ host: 'registry.example' }, folder, { env, plainHttp: true });
+  const { store } = openOn({ host: 'registry.example' }, folder, { env, plainHttp: ['registry.example'] });
   await expect(store.resolve('x')).rejects.toThrow(/answered 403.*Give this job a credential/s);
 });

@@ -204,13 +204,16 @@ describe('without TLS', () => {
   const plain = (place: Parameters<typeof openOn>[2]) =>
     openOn({ host: 'registry.invalid:5000' }, folder, place);
 
-  test('another host than this machine is not spoken to, unless plain http was asked for', async () => {
+  test('another host than this machine is not spoken to, unless plain http was asked for with it', async () => {
     const env = { http_proxy: 'http://127.0.0.1:9', https_proxy: 'http://127.0.0.1:9' };
     const tls = plain({ env });
     await expect(tls.store.resolve('x')).rejects.toThrow('ECONNREFUSED');
-    const { store, waited } = plain({ env, plainHttp: true });
+    const { store, waited } = plain({ env, plainHttp: ['registry.invalid:5000'] });
     await expect(store.resolve('x')).rejects.toThrow('ECONNREFUSED');
     expect(waited.length).toBe(4);
+    expect(store.client.base.protocol).toBe('http:');
+    const others = ['registry.invalid', 'registry.invalid:500', 'other.invalid:5000'];
+    expect(plain({ env, plainHttp: others }).store.client.base.protocol).toBe('https:');
   });
 
   test.each([
@@ -233,7 +236,7 @@ describe('without TLS', () => {
     const read = readBytes(open({ host }), digest);
     await expect(read).rejects.toThrow(UserError);
     await expect(read).rejects.toThrow(
-      /\.invalid\/(blob|token) is not https, and what goes there could be read/,
+      /\.invalid\/(blob|token) is not https, and what goes there could be read.* Use https, or name \w+\.invalid in the input plain-http$/,
     );
   });
 

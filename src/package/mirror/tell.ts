@@ -11,7 +11,8 @@ import { MlflowServer } from './server.ts';
 /** What to mirror, and where the package is. */
 export interface ToMirror extends Omit<Mirroring, 'server' | 'source'> {
   readonly url: URL;
-  readonly plainHttp: boolean;
+  /** Hosts that may be spoken to without TLS. */
+  readonly plainHttp: readonly string[];
   /** The store as the user named it. */
   readonly place: string;
   /** How long all of it may take; ten minutes unless given. */
@@ -43,7 +44,7 @@ export async function mirrorTo(
     if (secret) job.mask(secret, name);
   }
   const patience = AbortSignal.timeout(patienceMs);
-  const web = new Web({ log, signal: AbortSignal.any([signal, patience]), env, plainHttp: () => plainHttp });
+  const web = new Web({ log, signal: AbortSignal.any([signal, patience]), env, plainHttp });
   const server = new MlflowServer(url, env, web);
   const source = sourceOf(place, rest.package, job.workspace);
   try {

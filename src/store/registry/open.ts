@@ -11,8 +11,8 @@ import { RegistryStore } from './registry.ts';
 export interface RegistryPlace extends CredentialPlace {
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Whether registries may be spoken to without TLS; loopback always is. */
-  readonly plainHttp: boolean;
+  /** Hosts that may be spoken to without TLS, with the port unless it is 80; loopback always is. */
+  readonly plainHttp: readonly string[];
   /** A new empty folder of this machine. */
   readonly scratch: () => Promise<string>;
   readonly sleep?: ((milliseconds: number) => Promise<unknown>) | undefined;
@@ -27,8 +27,9 @@ export interface RegistryPlace extends CredentialPlace {
 export function openRegistry(value: string, input: string, place: RegistryPlace): RegistryStore {
   const reference = parseReference(value, input);
   const { log, signal, env, plainHttp, scratch, sleep } = place;
-  const web = new Web({ log, signal, env, plainHttp: () => plainHttp, sleep });
-  const isPlain = plainHttp || isLoopback(new URL(`http://${reference.host}`).hostname);
+  const web = new Web({ log, signal, env, plainHttp, sleep });
+  const { host, hostname } = new URL(`http://${reference.host}`);
+  const isPlain = plainHttp.includes(host) || isLoopback(hostname);
   const auth = new Auth(web, reference.host, () => findCredential(reference.host, place));
   const client = new RegistryClient(reference, web, auth, log, isPlain ? 'http' : 'https');
   return new RegistryStore({ client, location: value, log, signal, scratch });
