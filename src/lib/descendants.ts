@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, MachineError } from './errors.ts';
@@ -28,6 +29,13 @@ interface Running {
  */
 export async function findGroup(marker: string, leader?: Leader): Promise<Found[]> {
   if (process.platform !== 'linux') return groupOf(leader);
+  const pids = await pidsOf(marker, leader);
+  return Promise.all(pids.map(async (pid) => ({ pid, command: await commandOf(pid) })));
+}
+
+/** The same by their numbers alone, which costs less. Linux only; elsewhere nothing is found. */
+export async function pidsOf(marker: string, leader?: Leader): Promise<number[]> {
+  if (process.platform !== 'linux') return [];
   const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 1 && pid !== process.pid);
   const running = (await Promise.all(pids.map((pid) => inspect(pid, marker)))).filter(
     (one) => one !== undefined,
@@ -40,7 +48,7 @@ export async function findGroup(marker: string, leader?: Leader): Promise<Found[
     before = found.size;
     for (const one of running) if (found.has(one.parent)) found.add(one.pid);
   }
-  return Promise.all([...found].map(async (pid) => ({ pid, command: await commandOf(pid) })));
+  return [...found];
 }
 
 /**
@@ -102,12 +110,23 @@ function signalFound(found: readonly Found[], signal: NodeJS.Signals | 0): void 
   }
 }
 
-/** The fields of /proc/PID/stat are those of proc(5), counted after the name, which may hold spaces and brackets. */
+/**
+ * The fields of /proc/PID/stat (proc(5)) after the name, which may hold spaces and brackets. Unlike other files there it waits for no lock
+ * of the process's memory, so it is read at once, for a fifth of the cost.
+ * @throws when the process has ended
+ */
+export function statOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** PF_KTHREAD of linux/sched.h: a thread of the kernel's, which has no environment. */
+const KERNEL_THREAD = 0x200000;
+
 async function inspect(pid: number, marker: string): Promise<Running | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-    const [state, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (state === 'Z' || state === 'X') return undefined;
+    const [state, parent, , session, , , flags] = statOf(pid);
+    if (state === 'Z' || state === 'X' || (Number(flags) & KERNEL_THREAD) !== 0) return undefined;
     const environment = await readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0));
     const marked = environment.includes(`TRAINYARD_MARKER=${marker}`);
     return { pid, parent: Number(parent), session: Number(session), marked };

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { findGroup } from '../../lib/descendants.ts';
+import { pidsOf, statOf } from '../../lib/descendants.ts';
 
 /** The kernel counts processor time in hundredths of a second, whatever its own clock does (proc(5), USER_HZ). */
 const TICKS = 100;
@@ -24,9 +23,9 @@ export class ProcessUse {
 
   async sample(): Promise<void> {
     if (this.#count < FIRST_SEARCHES || this.#count % SEARCH_EVERY === 0)
-      this.#pids = (await findGroup(this.#marker)).map(({ pid }) => pid).filter((pid) => pid > 0);
+      this.#pids = await pidsOf(this.#marker);
     this.#count++;
-    const looks = await Promise.all(this.#pids.map(look));
+    const looks = this.#pids.flatMap(look);
     const sum = (pick: (one: Look) => number): number => looks.reduce((total, one) => total + pick(one), 0);
     this.memoryPeakBytes = Math.max(this.memoryPeakBytes, PAGE * sum(({ pages }) => pages));
     this.cpuSeconds = Math.max(this.cpuSeconds, sum(({ ticks }) => ticks) / TICKS);
@@ -38,13 +37,13 @@ interface Look {
   readonly pages: number;
 }
 
-/** Fields of /proc/PID/stat, counted after the name, which may hold spaces: 11 to 14 are its time and that of its ended children, 21 its pages. */
-async function look(pid: number): Promise<Look> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + (fields[at] ?? 0), 0);
-  return { ticks, pages: fields[21] ?? 0 };
+/** Fields 11 to 14 are its time and that of its ended children, 21 its pages. None of one that has ended. */
+function look(pid: number): Look[] {
+  try {
+    const fields = statOf(pid).map(Number);
+    const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + (fields[at] ?? 0), 0);
+    return [{ ticks, pages: fields[21] ?? 0 }];
+  } catch {
+    return [];
+  }
 }
