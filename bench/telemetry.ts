@@ -10,7 +10,7 @@ import type { Figure } from './figure.ts';
 
 /** Of a training with data loaders. */
 const PROCESSES = 40;
-const SECONDS = { full: 120, short: 30 };
+const SECONDS = { full: 120, short: 60 };
 
 /** What the measuring of a program costs: processor time of this process, which does nothing else meanwhile. */
 export async function telemetry({ isShort }: { isShort: boolean }): Promise<Figure[]> {
