@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, MachineError } from './errors.ts';
+import { statOf } from './process-stat.ts';
 
 export interface Found {
   /** Negative where only the whole process group is known (outside Linux). */
@@ -110,29 +110,16 @@ function signalFound(found: readonly Found[], signal: NodeJS.Signals | 0): void 
   }
 }
 
-/**
- * The fields of /proc/PID/stat (proc(5)) after the name, which may hold spaces and brackets. Unlike other files there it waits for no lock
- * of the process's memory, so it is read at once, for a fifth of the cost.
- * @throws when the process has ended
- */
-export function statOf(pid: number): string[] {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-}
-
 /** PF_KTHREAD of linux/sched.h: a thread of the kernel's, which has no environment. */
 const KERNEL_THREAD = 0x200000;
 
+/** Undefined for one that has ended since it was listed. */
 async function inspect(pid: number, marker: string): Promise<Running | undefined> {
-  try {
-    const [state, parent, , session, , , flags] = statOf(pid);
-    if (state === 'Z' || state === 'X' || (Number(flags) & KERNEL_THREAD) !== 0) return undefined;
-    const environment = await readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0));
-    const marked = environment.includes(`TRAINYARD_MARKER=${marker}`);
-    return { pid, parent: Number(parent), session: Number(session), marked };
-  } catch {
-    return undefined; // it ended between the listing and now
-  }
+  const [state = 'X', parent, , session, , , flags] = statOf(pid);
+  if (state === 'Z' || state === 'X' || (Number(flags) & KERNEL_THREAD) !== 0) return undefined;
+  const environment = await readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0));
+  const marked = environment.includes(`TRAINYARD_MARKER=${marker}`);
+  return { pid, parent: Number(parent), session: Number(session), marked };
 }
 
 async function commandOf(pid: number): Promise<string> {

@@ -1,9 +1,10 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { codeOf } from './errors.ts';
+import { statOf } from './process-stat.ts';
 
 /** A process by its number and its start, so that another one which is given the number later is not taken for it. */
 export async function holderOf(pid: number): Promise<string> {
-  return `${pid}-${await startOf(pid)}`;
+  return `${pid}-${startOf(pid)}`;
 }
 
 /** Whether the process that `holderOf` named is still there. */
@@ -14,7 +15,7 @@ export async function lives(holder: string): Promise<boolean> {
   } catch (error) {
     if (codeOf(error) !== 'EPERM') return false;
   }
-  return (await startOf(Number(pid))) === start;
+  return startOf(Number(pid)) === start;
 }
 
 /** Where the numbers of processes mean the same: one boot of one machine, and one container of it. */
@@ -24,8 +25,7 @@ export async function pidNamespace(): Promise<string> {
 }
 
 /** When a process began (proc(5), starttime); 0 where it is not known. One that has ended, and that nobody asks for, is not there. */
-async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+function startOf(pid: number): string {
+  const fields = statOf(pid);
   return fields[0] === 'Z' || fields[0] === 'X' ? 'ended' : (fields[19] ?? '0');
 }

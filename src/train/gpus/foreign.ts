@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { statOf } from '../../lib/process-stat.ts';
 import type { Asking } from './ask.ts';
 import type { Filed } from './entry.ts';
 import type { Gpu, GpuProcess } from './gpu.ts';
@@ -29,8 +30,7 @@ async function isLeased(pid: number, leases: readonly Filed[]): Promise<boolean>
   const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
   if (leases.some(({ marker }) => environment.includes(`TRAINYARD_MARKER=${marker}`))) return true;
   for (let current = pid; current > 1; ) {
-    const stat = await readFile(`/proc/${current}/stat`, 'latin1').catch(() => '');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const fields = statOf(current);
     if (leases.some(({ holder }) => holder === `${current}-${fields[19]}`)) return true;
     current = Number(fields[1] ?? 0);
   }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Environment } from '../../lib/environment.ts';
 import { tryJson } from '../../lib/json.ts';
+import { statOf } from '../../lib/process-stat.ts';
 import type { Finding } from './finding.ts';
 
 /** The first that knows `uses: $/…`, which the reusable workflows need. */
@@ -70,8 +71,7 @@ async function findRunner(): Promise<Runner> {
   for (let pid = process.pid, left = MOST_PARENTS; pid > 1 && left > 0; left--) {
     const program = await readlink(`/proc/${pid}/exe`).catch(() => '');
     if (/\/Runner\.Worker$/.test(program)) return describe(dirname(program));
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-    pid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
+    pid = Number(statOf(pid)[1] ?? 0);
   }
   return { version: undefined, isSingleUse: undefined };
 }

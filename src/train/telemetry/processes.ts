@@ -1,4 +1,5 @@
-import { pidsOf, statOf } from '../../lib/descendants.ts';
+import { pidsOf } from '../../lib/descendants.ts';
+import { statOf } from '../../lib/process-stat.ts';
 
 /** The kernel counts processor time in hundredths of a second, whatever its own clock does (proc(5), USER_HZ). */
 const TICKS = 100;
@@ -25,7 +26,7 @@ export class ProcessUse {
     if (this.#count < FIRST_SEARCHES || this.#count % SEARCH_EVERY === 0)
       this.#pids = await pidsOf(this.#marker);
     this.#count++;
-    const looks = this.#pids.flatMap(look);
+    const looks = this.#pids.map(look);
     const sum = (pick: (one: Look) => number): number => looks.reduce((total, one) => total + pick(one), 0);
     this.memoryPeakBytes = Math.max(this.memoryPeakBytes, PAGE * sum(({ pages }) => pages));
     this.cpuSeconds = Math.max(this.cpuSeconds, sum(({ ticks }) => ticks) / TICKS);
@@ -37,13 +38,9 @@ interface Look {
   readonly pages: number;
 }
 
-/** Fields 11 to 14 are its time and that of its ended children, 21 its pages. None of one that has ended. */
-function look(pid: number): Look[] {
-  try {
-    const fields = statOf(pid).map(Number);
-    const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + (fields[at] ?? 0), 0);
-    return [{ ticks, pages: fields[21] ?? 0 }];
-  } catch {
-    return [];
-  }
+/** Fields 11 to 14 are its time and that of its ended children, 21 its pages. */
+function look(pid: number): Look {
+  const fields = statOf(pid).map(Number);
+  const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + (fields[at] ?? 0), 0);
+  return { ticks, pages: fields[21] ?? 0 };
 }
