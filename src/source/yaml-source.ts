@@ -83,7 +83,7 @@ function sourceOf(document: Document.Parsed, file: string, lines: LineCounter): 
   };
 }
 
-/** Keys that a map has twice, the one that schemas pass over in silence, and aliases of what they stand in. */
+/** Keys that a map has twice, the one that schemas pass over in silence, numbers that would become others, and aliases of what they stand in. */
 function nodeProblems(document: Document.Parsed): { readonly offset: number; readonly message: string }[] {
   const problems: { offset: number; message: string }[] = [];
   // In YAML 1.1 a zero before other digits makes an octal number.
@@ -102,9 +102,8 @@ function nodeProblems(document: Document.Parsed): { readonly offset: number; rea
     Scalar: (_key, scalar) => {
       const { value, source = '', type } = scalar;
       if (type !== 'PLAIN' || typeof value !== 'number') return;
-      const becomes = isRounded(source, value) || (isDecimal && /^[-+]?0\d/.test(source)) ? value : undefined;
-      if (becomes === undefined) return;
-      const message = `the number ${source} would become ${becomes}; write that, or put it into quotes`;
+      if (!isRounded(source, value) && !(isDecimal && /^[-+]?0\d/.test(source))) return;
+      const message = `the number ${source} would become ${value}; write that, or put it into quotes`;
       problems.push({ offset: rangeOf(scalar), message });
     },
     Alias: (_key, alias, around) => {
