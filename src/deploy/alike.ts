@@ -4,6 +4,7 @@ import { modelFilesOf, modelPackage } from '../records/package.ts';
 import { release } from '../records/release.ts';
 import { getRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { subjectOf } from './parts.ts';
 
 /** The releases that a history holds or lifts, and that are the same as another one in all but the training that made their models. */
 export async function alikeIn(
@@ -15,22 +16,20 @@ export async function alikeIn(
     [holds ?? [], lifts === true ? lifted : []].flat(),
   );
   const others = new Set(marked.filter((one) => one !== digest));
-  if (others.size === 0) return [];
-  const ours = await contentOf(digest, stores);
+  const ours = others.size === 0 ? undefined : await contentOf(digest, stores);
+  if (ours === undefined) return [];
   const alike: Digest[] = [];
-  for (const other of others)
-    if (ours !== undefined && (await contentOf(other, stores)) === ours) alike.push(other);
+  for (const other of others) if ((await contentOf(other, stores)) === ours) alike.push(other);
   return alike;
 }
 
 /** What a release serves: server, configuration and target, and its model's files. Undefined where no store has it any more. */
 async function contentOf(digest: Digest, stores: readonly Store[]): Promise<string | undefined> {
   try {
-    const { manifest } = await getRecord(stores, release, digest);
-    if (manifest.subject === undefined) return undefined;
-    const pack = await getRecord(stores, modelPackage, manifest.subject.digest);
+    const found = await getRecord(stores, release, digest);
+    const pack = await getRecord(stores, modelPackage, subjectOf(found));
     const files = modelFilesOf(pack.manifest).map(({ path, digest: file }) => `${file} ${path}`);
-    return [manifest.config.digest, ...files].join('\n');
+    return [found.manifest.config.digest, ...files].join('\n');
   } catch {
     return undefined;
   }

@@ -29,7 +29,8 @@ export async function whyNotBegun(
   { isAncestor, log }: { isAncestor: IsAncestor; log: Log },
 ): Promise<{ outcome: Extract<Outcome, 'held' | 'superseded'>; reason: string } | undefined> {
   // What nobody named is held by what it is: a training that was forced makes another release of the same.
-  const alike = byHand || live === release.digest ? [] : await alikeIn(history, release.digest, stores);
+  const isMeant = lift || byHand || live === release.digest;
+  const alike = isMeant ? [] : await alikeIn(history, release.digest, stores);
   const hold = lift ? undefined : heldBy(history, release.digest, ...alike);
   if (hold !== undefined) {
     const who = hold.cause === undefined ? '' : ` by ${hold.cause.actor}`;

@@ -39,7 +39,8 @@ export async function readProbes(store: Store, digest: Digest): Promise<Probes> 
   return { golden: parseGolden(text, file), tolerance, ready };
 }
 
-function subjectOf({ digest, manifest }: Stored<unknown>): Digest {
+/** The record that another one was made from. @throws UserError for one that names none */
+export function subjectOf({ digest, manifest }: Stored<unknown>): Digest {
   if (manifest.subject === undefined) throw new UserError(`${digest} names no parent; make it again`);
   return manifest.subject.digest;
 }
