@@ -53,7 +53,7 @@ function hold(store: Store, tag: string, token: string, first: Digest, { everyMs
   const lost = new Promise<never>((_, reject) => {
     const beat = async (): Promise<void> => {
       // A registry that is down for a while takes nobody's lock.
-      if (await isTaken(store, tag, token).catch(() => false)) {
+      if (await isTaken(store, tag, token, current).catch(() => false)) {
         clearInterval(timer);
         reject(
           new MachineError(
@@ -77,7 +77,7 @@ function hold(store: Store, tag: string, token: string, first: Digest, { everyMs
     release: async () => {
       clearInterval(timer);
       await beating;
-      if (await isTaken(store, tag, token)) return;
+      if (await isTaken(store, tag, token, current)) return;
       const free = await write(store, tag, '', 0);
       // Not every registry lets its tags be removed; an empty holder says as much.
       await store.remove?.(new Set([free, current])).catch(() => {});
@@ -102,10 +102,10 @@ async function write(store: Store, tag: string, holder: string, count: number): 
  * Whether another one holds the lock. Nobody does where no tag is found, as when it was cleaned up or may not be read for a while; and a
  * manifest of ours that is not the last one known is a beat whose answer was lost, or one that a replica still has.
  */
-async function isTaken(store: Store, tag: string, token: string): Promise<boolean> {
+async function isTaken(store: Store, tag: string, token: string, current: Digest): Promise<boolean> {
   const found = await store.resolve(tag);
-  const holder = found === undefined ? '' : await holderIn(store, found);
-  return !['', token].includes(holder);
+  if (found === undefined || found === current) return false;
+  return !['', token].includes(await holderIn(store, found));
 }
 
 async function holderIn(store: Store, digest: Digest): Promise<string> {
